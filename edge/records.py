@@ -1,0 +1,267 @@
+"""The records that flow through the daemon, from a sighting to a journaled event.
+
+Each is frozen; each arrow between them is one function (see ``edge.__doc__``). Times named ``*_ns`` are
+CLOCK_BOOTTIME nanoseconds unless they say ``utc``. Arrays never travel in records: a face template is
+128 little-endian float32 as bytes, a picture is JPEG bytes.
+"""
+
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+JsonObject = Mapping[str, Any]
+
+
+def new_id() -> str:
+    """A new UUIDv7 (RFC 9562): sorts by creation time, unique across processes and boots."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
+    value |= 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    return str(uuid.UUID(int=value))
+
+
+class Kind(StrEnum):
+    """What was seen."""
+
+    FACE = "face"
+    PLATE = "plate"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the frame it was found in; may reach over the frame's edge."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.bottom - self.top
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+# One position of a plate: candidate characters with their natural-log probabilities, best first.
+LatticePosition = tuple[tuple[str, float], ...]
+Lattice = tuple[LatticePosition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One usable read of one track in one frame; crosses the pipe from a vision process.
+
+    Attributes:
+        camera: Name of the camera in the configuration.
+        track_id: Unique within one run of that camera's vision process; never re-used.
+        session: Random id of that run, so that (session, track_id) is unique for ever.
+        seq: Number of the frame it was read in.
+        taken_ns: When that frame arrived from the camera.
+        sent_ns: When the sighting left the vision process.
+        quality: 0..1, how far the read can be trusted before looking at its content.
+        lattice: For a plate: per-position candidates. Empty for a face.
+        template: For a face: the descriptor as little-endian float32 bytes. Empty for a plate.
+        crop_jpeg: The evidence picture, cut from the very frame that was read.
+        stages_ms: Milliseconds spent per stage (detect, read, ...).
+        ended: True for the last record of a track: it has left; the other fields repeat the last read.
+        flaw: Empty, or why the read cannot be used ("too small", "blurred", ...): not enough, not unknown.
+    """
+
+    camera: str
+    session: str
+    track_id: int
+    kind: Kind
+    seq: int
+    taken_ns: int
+    sent_ns: int
+    box: Box
+    quality: float
+    lattice: Lattice = ()
+    template: bytes = b""
+    crop_jpeg: bytes = b""
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+    ended: bool = False
+    flaw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the evidence of one track says: whose face, which plate, how sure.
+
+    Attributes:
+        subject: Person id (face) or normalised plate text (plate); None when nobody known, or undecided.
+        settled: True when more reads of this track would not change the answer (decide now).
+        confidence: 0..1; margin: distance to the runner-up in the evidence's own unit (see explanation).
+        first_ns, last_ns: Capture time of the first and of the deciding read.
+        visit: Id that stays the same over several tracks of one visit; the unit of one access event.
+        explanation: Every number that led here; goes into the event as it is.
+    """
+
+    camera: str
+    session: str
+    track_id: int
+    visit: str
+    kind: Kind
+    subject: str | None
+    settled: bool
+    confidence: float
+    margin: float
+    samples: int
+    first_ns: int
+    last_ns: int
+    explanation: Mapping[str, Any] = field(default_factory=dict)
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+    crop_jpeg: bytes = b""
+
+
+class Verdict(StrEnum):
+    """What policy says."""
+
+    GRANT = "grant"
+    DENY = "deny"
+    WAIT = "wait"
+
+
+class Reason(StrEnum):
+    """Why; the texts for people are in ``REASON_TEXT``."""
+
+    PERMIT = "permit"
+    STAFF_COMMAND = "staff_command"
+    EXIT_BUTTON = "exit_button"
+    NOT_ENOUGH = "not_enough"
+    UNKNOWN_FACE = "unknown_face"
+    UNKNOWN_PLATE = "unknown_plate"
+    AMBIGUOUS = "ambiguous"
+    INVALID_PLATE = "invalid_plate"
+    DENY_LISTED = "deny_listed"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    WRONG_LANE = "wrong_lane"
+    CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
+    CLOCK_UNSET = "clock_unset"
+    STALE_ROSTER = "stale_roster"
+    TOO_LATE = "too_late"
+    LANE_FAULT = "lane_fault"
+    KILL_SWITCH = "kill_switch"
+
+
+REASON_TEXT: Mapping[Reason, tuple[str, str]] = {
+    Reason.PERMIT: ("permit is valid", "授权有效"),
+    Reason.STAFF_COMMAND: ("opened by staff", "工作人员开门"),
+    Reason.EXIT_BUTTON: ("exit button pressed", "出门按钮"),
+    Reason.NOT_ENOUGH: ("not enough to decide yet", "信息不足,继续识别"),
+    Reason.UNKNOWN_FACE: ("face is not enrolled", "人脸未登记"),
+    Reason.UNKNOWN_PLATE: ("plate is not on the roster", "车牌未登记"),
+    Reason.AMBIGUOUS: ("two candidates are too close", "存在两个相近的候选,不放行"),
+    Reason.INVALID_PLATE: ("not a plate under GA 36", "不是有效车牌"),
+    Reason.DENY_LISTED: ("on the deny list", "在禁止名单中"),
+    Reason.NOT_YET_VALID: ("permit is not valid yet", "授权尚未生效"),
+    Reason.EXPIRED: ("permit has expired", "授权已过期"),
+    Reason.WRONG_LANE: ("no permit for this lane", "无此通道权限"),
+    Reason.CREDENTIAL_NOT_ACCEPTED: ("this lane does not accept this credential", "此通道不接受该凭证"),
+    Reason.CLOCK_UNSET: ("the clock is not set and the permit has dates", "时钟未校准,无法核对有效期"),
+    Reason.STALE_ROSTER: ("the roster is older than this lane allows", "名单过期,等待同步"),
+    Reason.TOO_LATE: ("decided too late, not actuated", "超过时限,不动作"),
+    Reason.LANE_FAULT: ("the lane has a fault", "通道故障"),
+    Reason.KILL_SWITCH: ("automatic opening is switched off", "自动开门已停用"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What policy decided about one identity at one lane.
+
+    Attributes:
+        id: UUIDv7; the cause of the command that may follow.
+        subject: The person (roster id) it was decided for; None for strangers.
+        credential: What was matched: the plate text, "face", "command".
+        decided_ns: When; not_after_ns: after this boot time the lane records it and moves nothing (SAFE-3).
+        checked: The names of the checks in the order in which they were made, the failing one last.
+    """
+
+    id: str
+    lane: str
+    verdict: Verdict
+    reason: Reason
+    subject: str | None
+    credential: str
+    identity: Identity | None
+    decided_ns: int
+    not_after_ns: int
+    checked: tuple[str, ...] = ()
+    roster_rev: int = 0
+    config_rev: int = 0
+
+
+class Stream(StrEnum):
+    """Event streams; each has its own gap-free sequence within an epoch."""
+
+    ACCESS = "access"
+    PLATE = "plate"
+    BARRIER = "barrier"
+    ALARM = "alarm"
+    AUDIT = "audit"
+    SYS = "sys"
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """An event before the journal gave it a place.
+
+    Attributes:
+        type: Domain name in the past, ``noun.past_participle``: ``access.decided``, ``barrier.raised``.
+        subject: The lane, camera or part it is about.
+        data: JSON-ready content; no template, no picture.
+        chain: Ids of the records that led here (arrival, track, decision, command), most recent last.
+    """
+
+    stream: Stream
+    type: str
+    subject: str
+    data: JsonObject
+    chain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A journaled event: committed to disk, with its place in the stream and the hash chain.
+
+    Attributes:
+        id: UUIDv7. epoch: 32 hex digits, new whenever the database was made anew.
+        seq: From 1, gap-free per (epoch, stream).
+        prev: First 16 bytes of SHA-256 over the previous event's wire form in the stream, as hex;
+            32 zeros for the first.
+        utc_ns, clock_state, boot_id, boot_ns: When, and how far the clock could be trusted.
+    """
+
+    id: str
+    stream: Stream
+    type: str
+    subject: str
+    data: JsonObject
+    chain: tuple[str, ...]
+    epoch: str
+    seq: int
+    prev: str
+    utc_ns: int
+    clock_state: str
+    boot_id: str
+    boot_ns: int

@@ -1,0 +1,172 @@
+"""Read a configuration file into ``Settings``; say every fault at once, each with its path and a hint."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from edge.errors import SettingsError
+from edge.settings import DecisionSettings, LaneSettings, Settings
+
+MASKED = "********"
+SECRET_WORDS = ("password", "key_file", "credential", "secret")
+TUNABLE_SECTIONS = ("decision", "lanes")
+
+
+def load_settings(path: Path) -> Settings:
+    """Read, check and return the configuration.
+
+    Raises:
+        SettingsError: The file is missing or not TOML, or ``problems`` lists every fault in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: no such configuration file. Copy config/gatehouse.toml there and edit it."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return parse_settings(document)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}", error.problems) from error
+
+
+def parse_settings(document: Mapping[str, Any]) -> Settings:
+    """Check a parsed document.
+
+    Raises:
+        SettingsError: ``problems`` has one line per fault.
+    """
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise _as_settings_error(error, Settings) from error
+
+
+def with_sections(settings: Settings, sections: Mapping[str, Any]) -> Settings:
+    """A new configuration in which whole sections sent by the platform replace those of the old one.
+
+    Raises:
+        SettingsError: An unknown section, or a fault inside one.
+    """
+    unknown = [name for name in sections if name not in TUNABLE_SECTIONS]
+    if unknown:
+        problems = tuple(
+            f"{name}: not a section that can be sent{_hint(name, TUNABLE_SECTIONS)}" for name in unknown
+        )
+        raise SettingsError(_headline(problems), problems)
+    return parse_settings(json.loads(settings.model_dump_json()) | dict(sections))
+
+
+def section_schema(section: str) -> dict[str, Any]:
+    """JSON schema of a section that the platform may send."""
+    if section == "decision":
+        return DecisionSettings.model_json_schema()
+    return TypeAdapter(dict[str, LaneSettings]).json_schema()
+
+
+def effective(settings: Settings) -> str:
+    """The whole configuration with its defaults as TOML-like lines, secrets masked, for people to read."""
+    lines: list[str] = []
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{path}.{key}" if path else key, inner)
+        elif value is not None:
+            secret = any(word in path.rpartition(".")[2] for word in SECRET_WORDS)
+            lines.append(f"{path} = {json.dumps(MASKED if secret else value, ensure_ascii=False)}")
+
+    walk("", json.loads(settings.model_dump_json()))
+    return "\n".join(lines)
+
+
+def _as_settings_error(error: ValidationError, model: type[BaseModel]) -> SettingsError:
+    problems: list[str] = []
+    for detail in error.errors():
+        for line in _describe(detail, model):
+            if line not in problems:
+                problems.append(line)
+    return SettingsError(_headline(problems), tuple(problems))
+
+
+def _headline(problems: list[str] | tuple[str, ...]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0]}{more}"
+
+
+def _describe(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
+    location = detail["loc"]
+    path = ".".join(str(part) for part in location if not _is_tag(part, detail))
+    if detail["type"] == "extra_forbidden":
+        return [f"{path}: unknown option{_hint(str(location[-1]), _options_at(location[:-1], model))}"]
+    if detail["type"] == "missing":
+        return [f"{path}: is missing"]
+    message = detail["msg"].removeprefix("Value error, ")
+    if "\n" in message or not path:
+        return message.split("\n")
+    given = detail["input"]
+    shown = "" if isinstance(given, Mapping) else f" (given: {given!r})"
+    return [f"{path}: {message[0].lower()}{message[1:]}{shown}"]
+
+
+def _is_tag(part: int | str, detail: ErrorDetails) -> bool:
+    # pydantic puts the chosen member of a discriminated union into the path; people do not write it.
+    return part in _TAGS and detail["loc"][0] in ("cameras", "boards", "lanes")
+
+
+_TAGS = ("opencv", "replay", "lcus", "modbus", "barrier", "door")
+
+
+def _options_at(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, ...]:
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            if field is None:
+                return ()
+            current = field.annotation
+        else:
+            current = _inside(current, str(part))
+        current = _unwrap(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return tuple(current.model_fields)
+    return ()
+
+
+def _unwrap(annotation: Any) -> Any:
+    """The section model inside ``X | None``; anything else as it is."""
+    models = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return models[0] if len(models) == 1 and type(None) in get_args(annotation) else annotation
+
+
+def _inside(annotation: Any, part: str) -> Any:
+    """Step from ``dict[Name, A | B]`` to ``A | B``, and from there to the member with that tag."""
+    arguments = get_args(annotation)
+    for member in arguments:
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            tag = member.model_fields.get("type")
+            if tag is not None and tag.default == part:
+                return member
+    if len(arguments) == 2 and arguments[0] is not None:
+        inner = get_args(arguments[1])
+        return inner[0] if inner else arguments[1]
+    return annotation
+
+
+def _hint(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
