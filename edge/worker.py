@@ -109,3 +109,11 @@ class Worker(threading.Thread):
         self.join(JOIN_TIMEOUT_S)
         if self.is_alive():
             raise WorkerStalled(f"worker {self.name} did not stop within {JOIN_TIMEOUT_S:.0f} s")
+
+
+def contain(call: Callable[[], int], on_bug: Callable[[Exception], int]) -> int:
+    """Run the command's body; what nobody foresaw goes to ``on_bug``, which says so and names the exit code."""
+    try:
+        return call()
+    except Exception as error:
+        return on_bug(error)

@@ -1,0 +1,109 @@
+"""USB cameras and network streams through OpenCV (V4L2, FFmpeg)."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+
+from drivers.camera.address import is_url, shown, why_no_stream, why_unreachable
+from drivers.camera.base import Frame
+from drivers.camera.video import boot_ns, open_device, open_stream
+from drivers.errors import DriverClosed, LinkLost, PortBusy
+
+
+def is_live(source: str) -> bool:
+    """Whether the source is a device or a stream, and not a file."""
+    return source.isdecimal() or source.startswith("/dev/") or is_url(source)
+
+
+class OpenCvCamera:
+    """A V4L2 device or a network stream. Opened by its constructor.
+
+    Args:
+        name: Of the camera.
+        source: A number, a device path, or an address.
+        width_px: Asked of a device; it takes the nearest it has.
+        height_px: The same.
+        open_timeout_s: How long a stream may take to begin.
+        read_timeout_s: How long the next frame of a stream may take. A device's limit is three seconds.
+        clock: CLOCK_BOOTTIME in nanoseconds.
+
+    Raises:
+        LinkLost: It cannot be opened; the message says what to check, and shows no password.
+        PortBusy: This user may not open the device.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        *,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        open_timeout_s: float = 5.0,
+        read_timeout_s: float = 3.0,
+        clock: Callable[[], int] = boot_ns,
+    ) -> None:
+        self.name = name
+        self._shown = shown(source)
+        self._clock = clock
+        self._seq = 0
+        self._capture: cv2.VideoCapture | None = (
+            self._open_stream(source, open_timeout_s, read_timeout_s)
+            if is_url(source)
+            else self._open_device(source, width_px, height_px)
+        )
+
+    def read(self) -> Frame:
+        """Block until the next frame; see ``Camera.read``. ``taken_ns`` is its arrival, before conversion."""
+        if self._capture is None:
+            raise DriverClosed(self._shown, "the camera is closed")
+        try:
+            arrived = self._capture.grab()
+            taken_ns = self._clock()
+            good, image = self._capture.retrieve() if arrived else (False, None)
+        except cv2.error as error:
+            raise LinkLost(
+                self._shown, f"the decoder failed: {' '.join(str(error).split())[:200]}"
+            ) from error
+        if not good or image is None or image.ndim != 3 or image.shape[2] != 3:
+            raise LinkLost(self._shown, "the stream stopped")
+        self._seq += 1
+        image.flags.writeable = False
+        return Frame(self.name, self._seq, taken_ns, image.view(dtype="uint8"))
+
+    def close(self) -> None:
+        """Give the device or the connection back."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _open_stream(self, url: str, open_timeout_s: float, read_timeout_s: float) -> cv2.VideoCapture:
+        if reason := why_unreachable(url):
+            raise LinkLost(self._shown, reason)
+        capture = open_stream(url, open_timeout_s, read_timeout_s)
+        if capture is None:
+            raise LinkLost(self._shown, why_no_stream(url))
+        return capture
+
+    def _open_device(self, source: str, width_px: int | None, height_px: int | None) -> cv2.VideoCapture:
+        path = Path(f"/dev/video{source}" if source.isdecimal() else source)
+        if not path.exists():
+            raise LinkLost(self._shown, f"there is no {path}: is the camera plugged in? (ls /dev/video*)")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PortBusy(self._shown, f"this user may not open {path}: add the user to the group video")
+        capture = open_device(str(path))
+        if capture is None:
+            raise LinkLost(
+                self._shown, f"{path} does not open: it is in use by another program, or no camera"
+            )
+        # MJPG: uncompressed pictures of 1280x720 pass a USB 2 cable only ten times a second. One buffer: a
+        # queue in the driver would hand us old frames after every pause. A camera that cannot says no.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        if width_px:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
+        if height_px:
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture

@@ -1,0 +1,113 @@
+"""The end of the demo: decisions and latencies, what was delivered, and whether everything was shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge.demo.story import Outcome
+
+STAGES = ("detect", "read", "embed", "decide", "journal", "relay")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What there is to say at the end.
+
+    Attributes:
+        journaled, stored, acknowledged: Events on the box, in the platform's table, confirmed by it.
+        hits: How often the boom came onto a car; closes_on_presence: CLOSE commands while a car was there.
+        away: Relays that are energised at the end.
+        pulses: Times that each relay was energised.
+    """
+
+    outcomes: Sequence[Outcome]
+    journaled: int
+    stored: int
+    acknowledged: int
+    duplicates: int
+    hits: int
+    closes_on_presence: int
+    away: int
+    pulses: Sequence[int]
+    restarts: Mapping[str, int]
+    broker: str
+    alarms: Sequence[str]
+
+    def missing(self) -> tuple[str, ...]:
+        """What should have been shown and was not; empty when the demo is a success."""
+        wanted = (("plate", "grant"), ("plate", "deny"), ("face", "grant"), ("face", "deny"))
+        shown = {(outcome.kind, outcome.verdict) for outcome in self.outcomes}
+        faults = [
+            f"no {verdict.upper()} for a {kind}" for kind, verdict in wanted if (kind, verdict) not in shown
+        ]
+        moved = [o for o in self.outcomes if o.verdict == "grant" and o.kind in ("plate", "face")]
+        faults += [
+            f"{o.who}: granted, but the relay says {o.actuation!r}" for o in moved if o.actuation != "done"
+        ]
+        if self.stored < self.journaled:
+            faults.append(
+                f"{self.journaled - self.stored} of {self.journaled} events are not in the platform's table"
+            )
+        if self.hits or self.closes_on_presence:
+            faults.append(
+                f"the boom came onto a car {self.hits} times, was told so {self.closes_on_presence} times"
+            )
+        if self.away:
+            faults.append(f"{self.away} relays are still energised")
+        return tuple(faults)
+
+    def to_json(self) -> dict[str, Any]:
+        """For files and tests."""
+        return {**asdict(self), "missing": list(self.missing())}
+
+
+def draw_summary(summary: Summary) -> RenderableType:
+    """The table for the terminal."""
+    table = Table(title="判定与时延 decisions and latencies (ms)", title_justify="left")
+    for column in ("通道 lane", "凭证", "结果", "谁 who", "原因 reason"):
+        table.add_column(column)
+    for stage in ("look 识别", "decide 判定", "journal 落盘", "relay 继电器", "capture -> relay byte"):
+        table.add_column(stage, justify="right")
+    for outcome in summary.outcomes:
+        ms = outcome.stages_ms
+        look = sum(ms.get(stage, 0.0) for stage in ("detect", "read", "embed"))
+        total = f"{ms['capture_to_relay']:.0f}" if "capture_to_relay" in ms else "no byte 无动作"
+        style = "green" if outcome.verdict == "grant" else "red"
+        table.add_row(
+            outcome.lane,
+            outcome.kind,
+            Text(outcome.verdict.upper(), style=style),
+            outcome.who,
+            outcome.reason,
+            f"{look:.0f}",
+            _ms(ms, "decide"),
+            _ms(ms, "journal"),
+            _ms(ms, "relay"),
+            total,
+        )
+    counts = Text.assemble(
+        ("\n事件 events  ", "bold"),
+        f"journaled {summary.journaled}, in the platform's table {summary.stored}, duplicates there "
+        f"{summary.duplicates}, broker {summary.broker}\n",
+        ("硬件 hardware  ", "bold"),
+        f"relay pulses {list(summary.pulses)}, boom onto a car {summary.hits}, relays left on "
+        f"{summary.away}\n",
+        ("重启 restarts  ", "bold"),
+        ", ".join(f"{name} {count}" for name, count in summary.restarts.items() if count) or "none",
+        "\n",
+    )
+    faults = summary.missing()
+    verdict = (
+        Text("\n".join(f"✘ {fault}" for fault in faults), style="bold red")
+        if faults
+        else Text("✔ 全部完成 everything was shown", style="bold green")
+    )
+    return Group(table, counts, verdict)
+
+
+def _ms(stages: Mapping[str, float], name: str) -> str:
+    return f"{stages[name]:.1f}" if name in stages else ""

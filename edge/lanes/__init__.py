@@ -1,0 +1,40 @@
+"""Lanes: from a decision to a relay, and from contacts to events.
+
+    acts            vocabulary of the machines: requests in, acts out
+    barrier         the barrier machine: phases over time (barrier_turn: a step, barrier_state: what it knows)
+    door            the door machine
+    machines        both behind one face
+    contacts        inputs by meaning: polarity, debounce, staleness
+    lane            Lane: a thread that turns one machine, and does what it says
+    clerk           LaneClerk: its writer; nothing moves before it is on disk (visits: whom it has dealt with,
+                    drafts: what it writes)
+    actuation       BoardWorker: the only owner of a board (orders: its queue, relays: OFF for certain)
+    interlock       OPEN and CLOSE never together
+    guard           when a board's owner itself hangs
+    boards          all boards of a configuration, and make_safe for those who are not the daemon
+                    (wiring: what hangs on a board, snapshots: what it shows)
+
+The road of one opening: ``Lane.submit`` -> clerk (in time? durable; in time?) -> machine -> board's owner ->
+bytes on the line -> clerk (result with its milliseconds).
+"""
+
+from edge.lanes.acts import Ask
+from edge.lanes.actuation import BoardWorker
+from edge.lanes.boards import Boards, make_safe
+from edge.lanes.drafts import LaneJournal
+from edge.lanes.guard import BoardGuard
+from edge.lanes.lane import Lane, LaneStatus
+from edge.lanes.snapshots import BoardStatus, InputSnapshot
+
+__all__ = [
+    "Ask",
+    "BoardGuard",
+    "BoardStatus",
+    "BoardWorker",
+    "Boards",
+    "InputSnapshot",
+    "Lane",
+    "LaneJournal",
+    "LaneStatus",
+    "make_safe",
+]

@@ -1,0 +1,93 @@
+"""What goes into the lane machines besides sensors, and what comes out: requests and acts.
+
+Both machines (barrier, door) speak this vocabulary, so that one worker can drive either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Wire(StrEnum):
+    """The outputs of a lane by meaning; the names are those of the options in the lane's settings."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    STOP = "stop"
+    LOCK = "lock"
+
+
+class Ask(StrEnum):
+    """What somebody may ask of a lane."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    STOP = "stop"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
+class Hold(StrEnum):
+    """Who holds a lane open. Each class of source ends only its own hold (SAFE-2)."""
+
+    FIRE = "fire"
+    KEY = "key"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something that a decision or a person asks for.
+
+    Attributes:
+        visit: For OPEN: the arrival that is let in; the same arrival asks twice with the same id.
+        not_after_ns: CLOCK_BOOTTIME after which it is recorded and not done (SAFE-3).
+        id: The actuation it belongs to: decision id or command id.
+    """
+
+    ask: Ask
+    visit: str = ""
+    not_after_ns: int = 1 << 62
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Move a relay away from its safe state, for its pulse length, or (pulse_ms = 0) until ``Release``.
+
+    Attributes:
+        urgent: Raised for safety, not for a visitor: goes before everything but a release.
+        request: The request that caused it, or None when a sensor did.
+    """
+
+    wire: Wire
+    urgent: bool = False
+    request: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Put a relay back into its safe state now, ending a pulse that runs or waits."""
+
+    wire: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Write an event; ``type`` is ``noun.past_participle``."""
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEdge:
+    """Raise (``on``) or clear an alarm of this lane."""
+
+    name: str
+    on: bool
+    detail: str = ""
+
+
+Act = Pulse | Release | Journal | AlarmEdge

@@ -1,0 +1,247 @@
+"""The lane's writer: whatever waits for a disk happens here, so that the lane's own loop never does.
+
+A boom that is coming down must be watched every few milliseconds; an fsync on a tired SD card takes hundreds.
+So decisions and commands come to this thread first. It judges whether they are still in time, makes the
+acceptance durable, judges again, and only then hands a request to the lane (SAFE-3). What became of it
+comes back here and is journaled.
+"""
+
+import logging
+import queue
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from edge.clock import Clock
+from edge.errors import JournalError
+from edge.faults import fault_point
+from edge.lanes.acts import Ask, Request
+from edge.lanes.drafts import LaneJournal, Times, access_draft, actuated_draft, command_decision, visit_of
+from edge.lanes.orders import Outcome, WireResult
+from edge.lanes.visits import Visits
+from edge.records import Decision, EventDraft, Stream, Verdict
+from edge.worker import Worker
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 64
+MAX_NOTES = 2000  # transitions that wait while the disk refuses; the oldest are forgotten first
+
+Told = Callable[[str, str], None]
+"""Called with the result of a command and one line of explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffCommand:
+    """What somebody asks of a lane by hand or over the network; already authenticated."""
+
+    ask: Ask
+    id: str
+    operator: str
+    not_after_ns: int
+    arrived_ns: int
+    done: Told
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An accepted actuation whose end is not known yet."""
+
+    visit: str
+    times: Times
+    chain: tuple[str, ...]
+    done: Told | None
+
+
+class LaneClerk(Worker):
+    """Thread ``clerk-<lane>``.
+
+    Args:
+        lane: Its name. noun: ``barrier`` or ``door``, the first word of its events.
+        journal: Where everything goes before it acts.
+        clock: CLOCK_BOOTTIME.
+        visits: Shared with the lane.
+        hand_over: Gives the lane a request; must not block.
+        why_not: Empty, or why the lane cannot move anything now (``lane_fault``, ``dry_run``).
+    """
+
+    def __init__(
+        self,
+        lane: str,
+        noun: str,
+        journal: LaneJournal,
+        clock: Clock,
+        visits: Visits,
+        hand_over: Callable[[Request], None],
+        why_not: Callable[[], str],
+    ) -> None:
+        super().__init__(f"clerk-{lane}", clock)
+        self._lane = lane
+        self._noun = noun
+        self._journal = journal
+        self._visits = visits
+        self._hand_over = hand_over
+        self._why_not = why_not
+        self._inbox: queue.Queue[Decision | StaffCommand | None] = queue.Queue(MAX_WAITING)
+        self._ended: deque[tuple[str, WireResult]] = deque()
+        self._notes: deque[EventDraft] = deque(maxlen=MAX_NOTES)
+        self._pending: dict[str, _Pending] = {}
+
+    # --- any thread -----------------------------------------------------------------------------------
+
+    def submit(self, item: Decision | StaffCommand) -> bool:
+        """Queue a decision or a command, order kept; False when too many wait."""
+        if self.stopping.is_set():
+            return False
+        try:
+            self._inbox.put_nowait(item)
+        except queue.Full:
+            return False
+        return True
+
+    def ended(self, actuation_id: str, result: WireResult) -> None:
+        """Tell how a request ended; never blocks."""
+        self._ended.append((actuation_id, result))
+        self._nudge()
+
+    def note(self, draft: EventDraft) -> None:
+        """Have a transition journaled; never blocks."""
+        self._notes.append(draft)
+        self._nudge()
+
+    def stop(self) -> None:
+        """Ask the clerk to write what it knows and end."""
+        super().stop()
+        self._nudge()
+
+    def _nudge(self) -> None:
+        try:
+            self._inbox.put_nowait(None)
+        except queue.Full:
+            log.debug("clerk of %s is awake anyway", self._lane)
+
+    # --- the thread -----------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Take decisions, commands and results until stopped."""
+        while not self.stopping.is_set():
+            self.beat()
+            try:
+                item = self._inbox.get(timeout=0.5)
+            except queue.Empty:
+                item = None
+            self._file_results()
+            if isinstance(item, Decision):
+                self._take_decision(item)
+            elif isinstance(item, StaffCommand):
+                self._take_command(item)
+        self._file_results()
+        for actuation_id in list(self._pending):
+            self._file(actuation_id, WireResult(Outcome.UNKNOWN, why="the lane ended before the result"))
+
+    def _take_decision(self, decision: Decision) -> None:
+        visit = visit_of(decision)
+        if decision.verdict is Verdict.DENY:
+            if self._visits.refuse(visit):
+                self._append(access_draft(decision, "refused"))
+        elif decision.verdict is Verdict.GRANT:
+            captured_ns = decision.decided_ns if decision.identity is None else decision.identity.last_ns
+            self._open(decision, Times(captured_ns, decision.decided_ns), "", None)
+
+    def _take_command(self, command: StaffCommand) -> None:
+        if command.ask is Ask.OPEN:
+            now_ns = self.clock.boot_ns()
+            decision = command_decision(command.id, self._lane, now_ns, command.not_after_ns)
+            self._open(decision, Times(command.arrived_ns, now_ns), command.operator, command.done)
+            return
+        draft = EventDraft(
+            Stream.AUDIT,
+            "lane.commanded",
+            self._lane,
+            {"ask": command.ask.value, "operator": command.operator, "command": command.id},
+            (command.id,),
+        )
+        times = Times(command.arrived_ns, command.arrived_ns)
+        request = Request(command.ask, "", command.not_after_ns, command.id)
+        pending = _Pending("", times, draft.chain, command.done)
+        self._accept(request, draft, pending)
+
+    def _open(self, decision: Decision, times: Times, operator: str, done: Told | None) -> None:
+        """An opening: in time, possible, new; durable; in time still; then the lane's turn."""
+        visit = visit_of(decision)
+        why_not = self._why_not()
+        if self.clock.boot_ns() > decision.not_after_ns:
+            why_not = Outcome.TOO_LATE.value
+        if why_not:
+            if self._visits.refuse(visit):
+                self._append(access_draft(decision, why_not, operator=operator))
+            else:
+                data = {"decision": decision.id, "visit": visit, "why": why_not}
+                refused = f"{self._noun}.refused"
+                self._append(EventDraft(Stream.BARRIER, refused, self._lane, data, (visit, decision.id)))
+            _tell(done, why_not, "nothing was moved")
+            return
+        if not self._visits.admit(visit):
+            log.info("lane %s: visit %s is let in already", self._lane, visit)
+            _tell(done, Outcome.DONE.value, "it is let in already")
+            return
+        draft = access_draft(decision, "accepted", operator=operator)
+        request = Request(Ask.OPEN, visit, decision.not_after_ns, decision.id)
+        if not self._accept(request, draft, _Pending(visit, times, draft.chain, done)):
+            self._visits.turn_back(visit)
+
+    def _accept(self, request: Request, draft: EventDraft, pending: _Pending) -> bool:
+        """Make the acceptance durable and hand the request over; False when neither may be done."""
+        try:
+            is_new = self._journal.begin_actuation(request.id, draft)
+        except (JournalError, ValueError) as error:
+            log.error("lane %s: nothing moves, because it cannot be journaled: %s", self._lane, error)
+            _tell(pending.done, Outcome.FAILED.value, "it cannot be journaled")
+            return False
+        if not is_new:
+            log.warning("lane %s: %s was accepted before and is not done again", self._lane, request.id)
+            _tell(pending.done, "seen_before", "this id was accepted before")
+            return False
+        now_ns = self.clock.boot_ns()
+        self._pending[request.id] = replace(pending, times=replace(pending.times, journaled_ns=now_ns))
+        fault_point("actuation.journaled")
+        if now_ns > request.not_after_ns:
+            self._file(request.id, WireResult(Outcome.TOO_LATE, why="journaling took too long"))
+            return True
+        self._hand_over(request)
+        return True
+
+    def _file_results(self) -> None:
+        """Transitions first: what a result stands for has happened before it."""
+        while self._notes:
+            self._append(self._notes.popleft())
+        while self._ended:
+            self._file(*self._ended.popleft())
+
+    def _file(self, actuation_id: str, result: WireResult) -> None:
+        pending = self._pending.pop(actuation_id, None)
+        if pending is None:
+            return
+        if result.outcome in (Outcome.FAILED, Outcome.TOO_LATE, Outcome.CANCELLED):
+            self._visits.turn_back(pending.visit)
+        times = replace(pending.times, written_ns=result.written_ns)
+        outcome = result.outcome.value
+        draft = actuated_draft(
+            self._lane, self._noun, actuation_id, outcome, result.why, times, pending.chain
+        )
+        try:
+            self._journal.finish_actuation(actuation_id, outcome, draft)
+        except (JournalError, ValueError) as error:
+            log.error("lane %s: result of %s cannot be journaled: %s", self._lane, actuation_id, error)
+        _tell(pending.done, outcome, result.why)
+
+    def _append(self, draft: EventDraft) -> None:
+        try:
+            self._journal.append(draft)
+        except (JournalError, ValueError) as error:
+            log.error("lane %s: %s cannot be journaled: %s", self._lane, draft.type, error)
+
+
+def _tell(done: Told | None, result: str, why: str) -> None:
+    if done is not None:
+        done(result, why)

@@ -1,0 +1,248 @@
+"""The relays of one board: which are away from their safe state, and how each is brought back for certain.
+
+Used by the board's owner alone (``edge.lanes.actuation``); it holds the line while a board is spoken to. From
+just before the bytes that move a relay away from safe are written, its way back is owed: it stands on the
+list until the safe state has been written, and where the board can be read, until the board says so too.
+"""
+
+import logging
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import cast
+
+from drivers.errors import BadReply, CommandRefused, ReplyTimeout
+from drivers.relay import Board, PulsingBoard
+from edge.clock import NS_PER_MS, NS_PER_S, Clock
+from edge.faults import fault_point
+from edge.health import Alarms
+from edge.lanes.interlock import Interlock
+from edge.lanes.orders import Order, Outcome, WireResult
+from edge.lanes.wiring import BoardWiring, Line
+from edge.settings import Output
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_NS = 2 * NS_PER_S  # relays are read back, or safe states written again, this often
+RETRY_NS = 50 * NS_PER_MS
+STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
+NEVER_NS = 1 << 62
+
+
+@dataclass(slots=True)
+class _Away:
+    """A relay away from safe: when its pulse is over, when the guard ends it, when to try (again)."""
+
+    off_ns: int = NEVER_NS
+    guard_ns: int = NEVER_NS
+    retry_ns: int = 0
+
+    def due_ns(self) -> int:
+        return max(min(self.off_ns, self.guard_ns), self.retry_ns)
+
+
+class Relays:
+    """See the module. Thread: the board's owner, except where a method says otherwise."""
+
+    def __init__(
+        self,
+        board_name: str,
+        wiring: BoardWiring,
+        clock: Clock,
+        alarms: Alarms,
+        interlock: Interlock,
+        line: Line,
+    ) -> None:
+        self._board_name = board_name
+        self._outputs = dict(wiring.outputs)
+        self._former: dict[int, Output] = {}
+        self._clock = clock
+        self._alarms = alarms
+        self._interlock = interlock
+        self._line = line
+        self._lock = threading.Lock()  # of _away; held for moments, never while the board is spoken to
+        self._away: dict[int, _Away] = {}
+        self._not_safe: dict[int, int] = {}  # channel -> times it was read back as not safe
+        self._next_check_ns = 0
+        self.heard_ns = 0  # CLOCK_BOOTTIME of the last sound answer
+
+    # --- any thread -----------------------------------------------------------------------------------
+
+    def away(self) -> tuple[int, ...]:
+        """Channels that are away from safe, or not known to be back."""
+        with self._lock:
+            return tuple(sorted(self._away))
+
+    def overdue_ns(self, now_ns: int) -> int:
+        """How long the most overdue relay should have been back; 0 when none is overdue."""
+        with self._lock:
+            ends = [min(away.off_ns, away.guard_ns) for away in self._away.values()]
+        return max([0, *(now_ns - end_ns for end_ns in ends)])
+
+    def rewire(self, wiring: BoardWiring) -> tuple[int, ...]:
+        """Take new outputs; returns the channels that came or went, which count as away until released."""
+        self._former = {**self._former, **self._outputs}
+        changed = tuple(sorted(set(self._outputs) ^ set(wiring.outputs)))
+        self._outputs = dict(wiring.outputs)
+        with self._lock:
+            for channel in changed:
+                self._away.setdefault(channel, _Away())
+        return changed
+
+    # --- away from safe -------------------------------------------------------------------------------
+
+    def move(self, board: Board, order: Order) -> WireResult:
+        """Write the bytes that move a relay away from safe.
+
+        Raises:
+            DriverError: The board is lost; the outcome is unknown, and OFF is still owed.
+        """
+        start_ns = self._clock.boot_ns()
+        away = _Away()
+        if order.guard_ms:
+            away.guard_ns = start_ns + order.guard_ms * NS_PER_MS
+        with self._lock:
+            before = self._away.get(order.channel)
+            if before is not None and order.ms:
+                away.guard_ns = min(
+                    before.guard_ns, away.guard_ns
+                )  # pulses in a row do not stretch the guard
+            if order.ms:
+                away.off_ns = start_ns + order.ms * NS_PER_MS
+            self._away[order.channel] = away
+        fault_point("actuation.before_pulse")
+        try:
+            with self._line:
+                written_ns = self._write_pulse(board, order)
+        except (ReplyTimeout, BadReply) as error:
+            return WireResult(Outcome.UNKNOWN, why=str(error))
+        except CommandRefused as error:
+            away.off_ns = self._clock.boot_ns()
+            return WireResult(Outcome.FAILED, why=str(error))
+        fault_point("actuation.after_pulse")
+        self._heard(acknowledged=board.capabilities.acknowledges)
+        if order.ms:
+            away.off_ns = written_ns + order.ms * NS_PER_MS
+        return WireResult(Outcome.DONE, written_ns)
+
+    def _write_pulse(self, board: Board, order: Order) -> int:
+        energise = not self.is_safe_energised(order.channel)
+        if order.ms and energise and board.capabilities.pulse_step_ms is not None:
+            # The board's own timer is the net below our OFF: it also works when this process is dead.
+            try:
+                return cast("PulsingBoard", board).pulse(order.channel, order.ms)
+            except CommandRefused as error:
+                log.debug("board %s times no such pulse, so we do: %s", self._board_name, error)
+        return board.write_output(order.channel, energise)
+
+    # --- back to safe ---------------------------------------------------------------------------------
+
+    def make_due_safe(self, board: Board, released: Collection[int]) -> None:
+        """Bring back what is released and what is due: pulses that are over, guards that ran out."""
+        now_ns = self._clock.boot_ns()
+        with self._lock:
+            for channel in released:
+                if (away := self._away.get(channel)) is not None:  # else it is safe already
+                    away.off_ns, away.retry_ns = now_ns, 0
+            due = sorted(channel for channel, away in self._away.items() if away.due_ns() <= now_ns)
+        for channel in due:
+            fault_point("actuation.before_off")
+            self._bring_back(board, channel)
+
+    def make_all_safe(self, board: Board) -> None:
+        """Write the safe state of every output, known or not to be away; to be read back at once.
+
+        Raises:
+            DriverError: Not every one could be written; those stand on the list still.
+        """
+        with self._lock:
+            for channel in self._outputs:
+                self._away.setdefault(channel, _Away()).off_ns = self._clock.boot_ns()
+                self._interlock.away((self._board_name, channel))
+            channels = sorted(self._away)
+        for channel in channels:
+            self._write_safe(board, channel)
+        self._next_check_ns = 0
+
+    def _bring_back(self, board: Board, channel: int) -> None:
+        try:
+            self._write_safe(board, channel)
+        except (ReplyTimeout, BadReply):
+            # Nothing tells whether the board has acted, so it is written again until it says so.
+            with self._lock:
+                self._away[channel].retry_ns = self._clock.boot_ns() + RETRY_NS
+            raise
+
+    def _write_safe(self, board: Board, channel: int) -> None:
+        with self._line:
+            written_ns = board.write_output(channel, self.is_safe_energised(channel))
+        self._heard(acknowledged=board.capabilities.acknowledges)
+        with self._lock:
+            self._away.pop(channel, None)
+        self._interlock.back((self._board_name, channel), written_ns)
+        soon_ns = written_ns + 2 * board.capabilities.min_gap_ms * NS_PER_MS
+        self._next_check_ns = min(self._next_check_ns, soon_ns)
+
+    # --- is it so? ------------------------------------------------------------------------------------
+
+    def next_ns(self, free_until_ns: int) -> int:
+        """When there is something to do: a relay is due, or a check."""
+        with self._lock:
+            due = [away.due_ns() for away in self._away.values()]
+        check_ns = max(self._next_check_ns, free_until_ns) if self._outputs else NEVER_NS
+        return min([check_ns, *due])
+
+    def check(self, board: Board, free_until_ns: int) -> None:
+        """Compare the relays with what they should be, when it is time.
+
+        Where a board cannot be read and does not acknowledge, the safe states are written again instead: a
+        frame may have been lost, and a write is the only way to notice that the board is gone.
+        """
+        now_ns = self._clock.boot_ns()
+        if now_ns < max(self._next_check_ns, free_until_ns) or not self._outputs:
+            return
+        self._next_check_ns = now_ns + CHECK_EVERY_NS
+        away = self.away()
+        safe = {ch: out.safe_energised for ch, out in self._outputs.items() if ch not in away}
+        if board.capabilities.reads_back:
+            try:
+                with self._line:
+                    states = board.read_outputs()
+            except (ReplyTimeout, BadReply):
+                self._next_check_ns = now_ns + RETRY_NS
+                raise
+            self._heard(acknowledged=True)
+            for channel, energised in safe.items():
+                if channel <= len(states):
+                    self._judge(board, channel, is_safe=states[channel - 1] is energised)
+        elif not board.capabilities.acknowledges:
+            for channel, energised in safe.items():
+                with self._line:
+                    board.write_output(channel, energised)
+
+    def _judge(self, board: Board, channel: int, *, is_safe: bool) -> None:
+        subject = f"{self._board_name}:{channel}"
+        if is_safe:
+            self._not_safe.pop(channel, None)
+            self._alarms.clear("relay.stuck", subject)
+            return
+        times = self._not_safe[channel] = self._not_safe.get(channel, 0) + 1
+        self._interlock.away((self._board_name, channel))
+        if times == STUCK_AFTER:
+            detail = "reads as switched although it was released; is its contact welded?"
+            self._alarms.set("relay.stuck", subject, detail)
+        with self._lock:
+            self._away.setdefault(channel, _Away()).off_ns = self._clock.boot_ns()
+        self._bring_back(board, channel)
+        if times >= STUCK_AFTER:
+            self._interlock.away((self._board_name, channel))
+            self._next_check_ns = self._clock.boot_ns() + CHECK_EVERY_NS
+
+    def _heard(self, *, acknowledged: bool) -> None:
+        if acknowledged:
+            self.heard_ns = self._clock.boot_ns()
+
+    def is_safe_energised(self, channel: int) -> bool:
+        """The configured safe state of a relay; released for one that nobody configured."""
+        output = self._outputs.get(channel) or self._former.get(channel)
+        return output.safe_energised if output is not None else False

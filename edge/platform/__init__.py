@@ -1,0 +1,28 @@
+"""The other end of the wire, for demo, tests and integrators; a real platform does the same in its own way.
+
+- ``ledger``: the table of events, each exactly once; only what is in it is acknowledged.
+- ``signer``: the platform's key, and the commands and configurations it signs.
+- ``counterpart``: the thread that subscribes, stores, acknowledges, sends and waits for results.
+- ``known_device``, ``requests``, ``steady_link``: its parts. ``__main__``: the same as a process.
+- ``broker``, ``python_broker``: a broker for the demo.
+"""
+
+from edge.platform.broker import BrokerProcess, open_broker
+from edge.platform.counterpart import Counterpart
+from edge.platform.known_device import KnownDevice
+from edge.platform.ledger import Ledger
+from edge.platform.requests import CommandResult
+from edge.platform.signer import PRIVATE_KEY_FILE, PUBLIC_KEYS_FILE, Signer, make_keys
+
+__all__ = [
+    "PRIVATE_KEY_FILE",
+    "PUBLIC_KEYS_FILE",
+    "BrokerProcess",
+    "CommandResult",
+    "Counterpart",
+    "KnownDevice",
+    "Ledger",
+    "Signer",
+    "make_keys",
+    "open_broker",
+]

@@ -1,0 +1,261 @@
+"""The platform's table of events: each exactly once, in order per stream and epoch (DEL-2).
+
+An event is taken when it is the next of its (device, epoch, stream); an older one is a duplicate, and a newer
+one is parked for 30 seconds, in memory, until what is missing has come. Only what is committed here is
+acknowledged, and the acknowledgement is all that lets the device forget.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.clock import NS_PER_S
+from edge.records import Stream
+from edge.store.database import Database
+from edge.store.envelope import FIRST_PREV, EnvelopeInvalid, digest, from_wire
+
+PARKED_S = 30.0
+PARKED_LIMIT = 1000
+
+MIGRATIONS = (
+    """
+    CREATE TABLE events (
+        device TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        received_utc_ns INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        UNIQUE (device, epoch, stream, seq)
+    ) STRICT;
+
+    CREATE TABLE heads (
+        device TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        broken INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (device, epoch, stream)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What a device had delivered and forgotten before this table was made.
+    CREATE TABLE gaps (
+        device TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, upto INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE counters (kid TEXT PRIMARY KEY, ctr INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE documents (
+        device TEXT NOT NULL, rev INTEGER NOT NULL, issued REAL NOT NULL, document BLOB NOT NULL
+    ) STRICT;
+    """,
+)
+
+Place = tuple[str, str, Stream]
+"""Device as "tenant/device", epoch, stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message on ``ev/<stream>``, as it came. ``device`` and ``stream`` are those of the topic."""
+
+    device: str
+    stream: Stream
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a batch of arrivals.
+
+    Attributes:
+        heads: Last sequence of every place that was touched; this is what to acknowledge.
+        taken, duplicates, parked, refused: How many arrivals ended so.
+        conflicts: Places where an event has come that is not the one we have under its sequence: two boxes
+            with one identity and one history, as after copying a card.
+    """
+
+    heads: dict[Place, int] = field(default_factory=dict)
+    taken: int = 0
+    duplicates: int = 0
+    parked: int = 0
+    refused: int = 0
+    conflicts: set[Place] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Parked:
+    wire: bytes
+    since_ns: int
+
+
+class Ledger:
+    """Thread: one at a time; another process may open the same file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file.
+
+        Raises:
+            JournalError: It cannot be opened.
+        """
+        self._database = Database(path, MIGRATIONS)
+        self._parked: dict[Place, dict[int, _Parked]] = {}
+
+    def take(self, arrivals: Iterable[Arrival], *, now_ns: int, utc_ns: int) -> Tally:
+        """Store a batch in one transaction; on the disk when this returns.
+
+        Raises:
+            JournalError: Nothing of it is stored; acknowledge nothing.
+        """
+        tally = Tally()
+        self._forget_parked(now_ns)
+        with self._database.transaction():
+            for arrival in arrivals:
+                self._take_one(arrival, tally, now_ns, utc_ns)
+        return tally
+
+    def begin_at(self, device: str, epoch: str, stream: Stream, seq: int) -> None:
+        """A device says that all before ``seq`` was acknowledged once; believed only if nothing is known."""
+        if seq <= 1 or self._head((device, epoch, stream)) is not None:
+            return
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO gaps VALUES (?, ?, ?, ?)", (device, epoch, stream.value, seq - 1)
+            )
+            self._put_head((device, epoch, stream), seq - 1, "", broken=False)
+
+    def heads(self, device: str, epoch: str) -> dict[Stream, int]:
+        """Last sequence per stream, 0 where there is none: what to acknowledge to a device that came back."""
+        rows = self._database.execute(
+            "SELECT stream, seq FROM heads WHERE device = ? AND epoch = ?", (device, epoch)
+        )
+        return dict.fromkeys(Stream, 0) | {Stream(stream): int(seq) for stream, seq in rows}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Events per device and stream."""
+        counts: dict[str, dict[str, int]] = {}
+        for device, stream, count in self._database.execute(
+            "SELECT device, stream, count(*) FROM events GROUP BY device, stream ORDER BY device, stream"
+        ):
+            counts.setdefault(device, {})[stream] = int(count)
+        return counts
+
+    def broken_chains(self) -> list[Place]:
+        """Places in which an event did not carry the hash of the one before it."""
+        rows = self._database.execute("SELECT device, epoch, stream FROM heads WHERE broken > 0")
+        return [(device, epoch, Stream(stream)) for device, epoch, stream in rows]
+
+    def payloads(self, device: str, stream: Stream | None = None) -> list[bytes]:
+        """Wire form of all events of a device, in the order in which they were taken."""
+        rows = self._database.execute(
+            "SELECT payload FROM events WHERE device = ?1 AND (?2 = '' OR stream = ?2) ORDER BY rowid",
+            (device, "" if stream is None else stream.value),
+        )
+        return [bytes(row[0]) for row in rows]
+
+    def next_counter(self, kid: str) -> int:
+        """A number for a command that this key has never used, in this or any other process."""
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO counters VALUES (?, 1) ON CONFLICT (kid) DO UPDATE SET ctr = ctr + 1", (kid,)
+            )
+            rows = self._database.execute("SELECT ctr FROM counters WHERE kid = ?", (kid,))
+        return int(rows[0][0])
+
+    def last_revision(self, device: str) -> tuple[int, float]:
+        """Revision and moment of issue of what was last published to a device; (0, 0) when nothing was."""
+        rows = self._database.execute(
+            "SELECT rev, issued FROM documents WHERE device = ? ORDER BY rowid DESC LIMIT 1", (device,)
+        )
+        return (int(rows[0][0]), float(rows[0][1])) if rows else (0, 0.0)
+
+    def last_documents(self) -> dict[str, bytes]:
+        """The signed document last published, per device."""
+        rows = self._database.execute("SELECT device, document FROM documents ORDER BY rowid")
+        return {device: bytes(document) for device, document in rows}
+
+    def keep_document(self, device: str, rev: int, issued_s: float, document: bytes) -> None:
+        """Remember what is published."""
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?)", (device, rev, issued_s, document)
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _take_one(self, arrival: Arrival, tally: Tally, now_ns: int, utc_ns: int) -> None:
+        try:
+            envelope = from_wire(arrival.payload)
+        except EnvelopeInvalid:
+            tally.refused += 1
+            return
+        event = envelope.event
+        if f"{envelope.tenant}/{envelope.device}" != arrival.device or event.stream is not arrival.stream:
+            tally.refused += 1  # one box must not write in the name of another
+            return
+        place = (arrival.device, event.epoch, event.stream)
+        head, last_digest = self._head(place) or (0, FIRST_PREV)
+        tally.heads[place] = head
+        if event.seq <= head:
+            tally.duplicates += 1
+            if not self._is_stored(place, event.seq, arrival.payload):
+                tally.conflicts.add(place)
+            return
+        parked = self._parked.setdefault(place, {})
+        if event.seq > head + 1:
+            if len(parked) < PARKED_LIMIT:
+                parked[event.seq] = _Parked(arrival.payload, now_ns)
+            tally.parked += 1
+            return
+        wire: bytes | None = arrival.payload
+        while wire is not None:
+            head += 1
+            last_digest = self._store(place, wire, last_digest, utc_ns)
+            tally.taken += 1
+            waiting = parked.pop(head + 1, None)
+            wire = None if waiting is None else waiting.wire
+        tally.heads[place] = head
+
+    def _store(self, place: Place, wire: bytes, last_digest: str, utc_ns: int) -> str:
+        device, epoch, stream = place
+        event = from_wire(wire).event
+        self._database.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (device, epoch, stream.value, event.seq, event.id, event.type, utc_ns, wire),
+        )
+        # An empty digest stands for an event that this table has never had.
+        broken = last_digest not in ("", event.prev)
+        self._put_head(place, event.seq, digest(wire), broken=broken)
+        return digest(wire)
+
+    def _is_stored(self, place: Place, seq: int, wire: bytes) -> bool:
+        rows = self._database.execute(
+            "SELECT payload FROM events WHERE device = ? AND epoch = ? AND stream = ? AND seq = ?",
+            (*place, seq),
+        )
+        return not rows or rows[0][0] == wire  # before ``begin_at`` there is nothing to compare with
+
+    def _head(self, place: Place) -> tuple[int, str] | None:
+        rows = self._database.execute(
+            "SELECT seq, digest FROM heads WHERE device = ? AND epoch = ? AND stream = ?", place
+        )
+        return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def _put_head(self, place: Place, seq: int, last_digest: str, *, broken: bool) -> None:
+        self._database.execute(
+            "INSERT INTO heads VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device, epoch, stream)"
+            " DO UPDATE SET seq = ?4, digest = ?5, broken = broken + ?6",
+            (*place, seq, last_digest, int(broken)),
+        )
+
+    def _forget_parked(self, now_ns: int) -> None:
+        for place, parked in list(self._parked.items()):
+            for seq, event in list(parked.items()):
+                if now_ns - event.since_ns > PARKED_S * NS_PER_S:
+                    del parked[seq]
+            if not parked:
+                del self._parked[place]

@@ -1,0 +1,304 @@
+"""The journal: every event of the daemon, on the disk before anybody is told, in one file with one writer.
+
+Who appends waits for the commit (``append_now``, ``begin_...``) or does not (``append``,
+``finish_actuation``). Group commit and what happens when the disk refuses: ``edge.store.commits``.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge.clock import NS_PER_S, Clock
+from edge.errors import JournalError
+from edge.health import Alarms
+from edge.records import Event, EventDraft, Stream
+from edge.store.commits import CommitThread
+from edge.store.database import DatabaseDamaged
+from edge.store.envelope import check_draft
+from edge.store.reading import EventReader
+from edge.store.schema import OutboxRow
+from edge.store.writing import CommandClaim, EventWriter, Stamp
+
+log = logging.getLogger(__name__)
+
+CommitListener = Callable[[tuple[Event, ...]], None]
+RETENTION_EVERY_NS = 3600 * NS_PER_S
+
+
+class Journal(CommitThread):
+    """The only writer of ``events.db``.
+
+    Thread: its own writes; every public method may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        tenant: str,
+        device: str,
+        keep_acknowledged_days: float = 7.0,
+        alarms: Alarms | None = None,
+        boot_id: str | None = None,
+    ) -> None:
+        """Open the file and close what the last run left unfinished; ``start`` then begins to take orders.
+
+        A damaged file is moved aside as ``<name>.damaged-<utc>``; a new one, with a new epoch, takes its
+        place and its first event says so: a lane that has forgotten is better than one that cannot open.
+
+        Args:
+            path: ``events.db``; a lock file beside it keeps a second daemon out.
+            clock: Stamps every event.
+            tenant: Goes into ``source`` of every event, as the device does.
+            device: This box.
+            keep_acknowledged_days: Events that the platform has are kept so long.
+            alarms: Where ``journal.failed`` is raised and cleared.
+            boot_id: Of this boot of the machine; the kernel is asked when not given.
+
+        Raises:
+            JournalError: It cannot be opened, or another process writes it.
+        """
+        super().__init__("journal", clock, alarms)
+        self.path = path
+        self._keep_days = keep_acknowledged_days
+        self._listeners: list[CommitListener] = []
+        self._retention_due_ns = clock.boot_ns()
+        self._lock_file: int | None = _lock(path.with_name(path.name + ".lock"))
+        try:
+            self._writer, moved = _open_or_replace(path, clock, tenant, device, boot_id or _kernel_boot_id())
+            try:
+                with self._writer.transaction():
+                    if moved is not None:
+                        self._writer.add_event(_replaced(path, moved), Stamp.now(clock))
+                    self._unfinished = self._writer.close_unfinished(clock)
+                self._reader = EventReader(path)
+            except JournalError:
+                self._writer.close()
+                raise
+        except JournalError:
+            os.close(self._lock_file)
+            raise
+        self.epoch = self._writer.epoch
+
+    # Events
+
+    def append(self, draft: EventDraft) -> None:
+        """Hand over an event; it is on the disk within milliseconds. Blocks briefly when too many wait.
+
+        Raises:
+            ValueError: The draft cannot be an event.
+            JournalError: The journal has ended, or the disk has refused for too long.
+        """
+        stamp = self._stamp(draft)
+        self._order(lambda: self._writer.add_event(draft, stamp))
+
+    def append_now(self, draft: EventDraft) -> Event:
+        """Write an event and return it when it is on the disk.
+
+        Raises:
+            ValueError: The draft cannot be an event.
+            JournalError: It is not on the disk.
+        """
+        stamp = self._stamp(draft)
+        return self._wait_for(lambda: self._writer.add_event(draft, stamp))
+
+    def on_commit(self, listener: CommitListener) -> None:
+        """Be told of the events of every commit, in the journal's thread: be quick, and never wait for it."""
+        self._listeners.append(listener)
+
+    # Actuations and commands: accepted once, on the disk before anything moves
+
+    def begin_actuation(self, actuation_id: str, draft: EventDraft) -> bool:
+        """Accept an actuation and write its event, both or neither; on the disk when this returns.
+
+        Returns:
+            True: this caller, and nobody else ever, may actuate. False: the id is known; do nothing.
+
+        Raises:
+            JournalError: It is not on the disk: do not actuate.
+        """
+        stamp = self._stamp(draft)
+        return self._wait_for(lambda: self._writer.begin_actuation(actuation_id, draft, stamp))
+
+    def finish_actuation(self, actuation_id: str, result: str, draft: EventDraft) -> None:
+        """Close an actuation and write its event in one transaction. Does not wait: a lane must not.
+
+        A crash before it is on the disk ends as ``actuation.unknown``, which is then the truth.
+        """
+        stamp = self._stamp(draft)
+        self._order(lambda: self._writer.finish_actuation(actuation_id, result, draft, stamp))
+
+    def unfinished_actuations(self) -> tuple[str, ...]:
+        """Ids that the last run accepted and did not finish; closed as unknown when this was opened."""
+        return self._unfinished.actuations
+
+    def unfinished_commands(self) -> tuple[str, ...]:
+        """The same for commands (jti): whoever sent them should be told ``unknown``."""
+        return self._unfinished.commands
+
+    def begin_command(self, jti: str, kid: str, ctr: int, exp_utc_s: int, draft: EventDraft) -> bool:
+        """Accept a signed command, raise the counter of its key and write its event, all or nothing.
+
+        Returns:
+            True: accepted, on the disk. False: this jti was accepted before.
+
+        Raises:
+            CounterTooLow: ``ctr`` is not above ``high_water(kid)``; nothing was written.
+            JournalError: It is not on the disk: do not obey.
+        """
+        stamp, claim = self._stamp(draft), CommandClaim(jti, kid, ctr, exp_utc_s)
+        return self._wait_for(lambda: self._writer.begin_command(claim, draft, stamp))
+
+    def finish_command(self, jti: str, result: str, draft: EventDraft) -> Event:
+        """Close a command and write its event; on the disk when this returns, so it may be reported."""
+        stamp = self._stamp(draft)
+        return self._wait_for(lambda: self._writer.finish_command(jti, result, draft, stamp))
+
+    def command_result(self, jti: str) -> str | None:
+        """Result of a finished command; None when unknown or not finished."""
+        return self._reader.command_result(jti)
+
+    def high_water(self, kid: str) -> int:
+        """Highest command counter accepted from a key; -1 when none ever was."""
+        return self._reader.high_water(kid)
+
+    # Small durable state
+
+    def put_state(self, key: str, value: Any, draft: EventDraft | None = None) -> None:
+        """Keep a small JSON value (None removes it), with an event in the same transaction if one is given.
+
+        On the disk when this returns.
+
+        Raises:
+            ValueError, TypeError: The value is not JSON.
+            JournalError: It is not on the disk; the old value stands.
+        """
+        text = None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+        stamp = self._stamp(draft)
+        self._wait_for(lambda: self._writer.put_state(key, text, draft, stamp))
+
+    def get_state(self, key: str) -> Any | None:
+        """The value last put under a key; None when there is none."""
+        return self._reader.state(key)
+
+    # The uplink's side
+
+    def pending(self, stream: Stream | None, after: int, limit: int) -> list[OutboxRow]:
+        """Unacknowledged events whose ``OutboxRow.id`` is above ``after``, oldest first.
+
+        Args:
+            stream: One stream, or None for all of them in the order in which they were written.
+            after: Id of the last row already taken; 0 for the beginning.
+            limit: At most so many.
+        """
+        return self._reader.pending(stream, after, limit)
+
+    def acknowledge(self, stream: Stream, epoch: str, upto: int) -> int:
+        """Note what the platform has committed, cumulatively; returns how many events that newly settles.
+
+        Another epoch, a sequence that was never written, or nothing new: 0, and nothing changes.
+        """
+        return self._wait_for(lambda: self._writer.acknowledge(stream, epoch, upto))
+
+    def backlog(self) -> Mapping[Stream, int]:
+        """Unacknowledged events per stream that has ever had one."""
+        return self._reader.backlog()
+
+    def retention(self, now_utc_ns: int) -> int:
+        """Delete acknowledged events older than the settings keep them; returns how many. Runs hourly too."""
+        return self._wait_for(lambda: self._writer.delete_old(now_utc_ns, self._keep_days))
+
+    def tail(self, after_rowid: int, streams: Collection[Stream] = (), limit: int = 1000) -> list[OutboxRow]:
+        """Events behind a place, oldest first, acknowledged or not; of all streams when none is named."""
+        return self._reader.tail(after_rowid, streams, limit)
+
+    # The thread
+
+    def close(self) -> None:
+        """Write what is queued, end the thread, close the file. Harmless when closed."""
+        super().close()
+        self._refuse("the journal has been closed")
+        if self._lock_file is not None:
+            self._reader.close()
+            self._writer.close()
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self._writer.transaction()
+
+    def _committed(self) -> None:
+        if events := tuple(self._writer.written):
+            for listener in self._listeners:
+                listener(events)
+
+    def _turned(self) -> None:
+        if self.clock.boot_ns() >= self._retention_due_ns:
+            self._retention_due_ns = self.clock.boot_ns() + RETENTION_EVERY_NS
+            self._order(lambda: self._writer.delete_old(self.clock.utc_ns(), self._keep_days))
+
+    def _stamp(self, draft: EventDraft | None) -> Stamp:
+        """Check the draft and take the time here, in the thread of whoever saw it happen."""
+        if draft is not None:
+            check_draft(draft)
+        return Stamp.now(self.clock)
+
+
+def _open_or_replace(
+    path: Path, clock: Clock, tenant: str, device: str, boot_id: str
+) -> tuple[EventWriter, Path | None]:
+    """Open the file; a damaged one is moved aside first, and where to is returned too."""
+    try:
+        return EventWriter(path, tenant, device, boot_id), None
+    except DatabaseDamaged as error:
+        log.error("%s; it is moved aside and a new one begun", error)
+    moment = datetime.fromtimestamp(clock.utc_ns() // NS_PER_S, UTC)
+    aside = path.with_name(f"{path.name}.damaged-{moment:%Y%m%dT%H%M%SZ}")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            source = path.with_name(path.name + suffix)
+            if source.exists():
+                source.rename(aside.with_name(aside.name + suffix))
+    except OSError as error:
+        raise JournalError(f"{path}: damaged, and cannot be moved aside: {error.strerror}") from error
+    return EventWriter(path, tenant, device, boot_id), aside
+
+
+def _replaced(path: Path, aside: Path) -> EventDraft:
+    text = (
+        "the journal was damaged: moved aside, a new epoch begun; what was not acknowledged is in that file"
+    )
+    return EventDraft(
+        Stream.ALARM, "journal.replaced", path.name, {"moved_to": aside.name, "explanation": text}
+    )
+
+
+def _lock(path: Path) -> int:
+    """Take the lock file, which the kernel frees however we end."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"{path.parent}: cannot be written: {error.strerror}; the folder must exist and be ours"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise JournalError(f"{path.parent}: another Gatehouse daemon is running on this folder") from error
+    return handle
+
+
+def _kernel_boot_id() -> str:
+    """The kernel's boot id; "unknown" where a sandbox hides it (pass it in then)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,265 @@
+"""What may be written to ``events.db``, each as one step of a transaction, by the journal's thread alone."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, Clock
+from edge.errors import EdgeError, Exit
+from edge.records import Event, EventDraft, Stream, new_id
+from edge.store.database import Database, Row
+from edge.store.envelope import FIRST_PREV, digest, to_wire
+from edge.store.schema import MIGRATIONS, UNKNOWN
+
+DAY_NS = 86_400 * NS_PER_S
+
+
+class CounterTooLow(EdgeError, ValueError):
+    """A command carries a counter that its key has already used or passed."""
+
+    exit_code = Exit.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class CommandClaim:
+    """What the journal keeps of a signed command: its id, the signing key, that key's counter, its expiry."""
+
+    jti: str
+    kid: str
+    ctr: int
+    exp_utc_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What the last run accepted and did not finish: ids of actuations, jti of commands."""
+
+    actuations: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When something happened, taken where it happened and not where it was written."""
+
+    id: str
+    utc_ns: int
+    clock_state: str
+    boot_ns: int
+
+    @classmethod
+    def now(cls, clock: Clock) -> "Stamp":
+        """Stamp with this moment; UTC is cut to microseconds, which is what the wire carries."""
+        return cls(new_id(), clock.utc_ns() // 1000 * 1000, clock.state().value, clock.boot_ns())
+
+
+class EventWriter:
+    """The only writer of the file. All methods but ``transaction`` are called inside one.
+
+    Attributes:
+        written: Events of the present or the last transaction, in their order.
+
+    Thread: the journal's (before it runs: the one that makes the journal).
+    """
+
+    def __init__(self, path: Path, tenant: str, device: str, boot_id: str) -> None:
+        """Open or make the file; a new file starts a new epoch.
+
+        Raises:
+            JournalError: See ``Database``.
+        """
+        self._tenant, self._device, self._boot_id = tenant, device, boot_id
+        self._database = Database(path, MIGRATIONS)
+        with self._database.transaction():
+            self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(16),))
+        self.epoch = str(self._database.execute("SELECT value FROM meta WHERE key = 'epoch'")[0][0])
+        self.written: list[Event] = []
+        heads = self._database.execute("SELECT stream, seq, digest FROM heads")
+        self._heads = {Stream(stream): (int(seq), str(last)) for stream, seq, last in heads}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, on the disk when the block ends; sequences that were undone are given again."""
+        before = dict(self._heads)
+        self.written = []
+        try:
+            with self._database.transaction():
+                yield
+        except BaseException:
+            self._heads = before
+            self.written = []
+            raise
+
+    def add_event(self, draft: EventDraft, stamp: Stamp) -> Event:
+        """Give a draft its place and store it."""
+        seq, prev = self._heads.get(draft.stream, (0, FIRST_PREV))
+        event = Event(
+            id=stamp.id,
+            stream=draft.stream,
+            type=draft.type,
+            subject=draft.subject,
+            data=draft.data,
+            chain=draft.chain,
+            epoch=self.epoch,
+            seq=seq + 1,
+            prev=prev,
+            utc_ns=stamp.utc_ns,
+            clock_state=stamp.clock_state,
+            boot_id=self._boot_id,
+            boot_ns=stamp.boot_ns,
+        )
+        wire = to_wire(event, self._tenant, self._device)
+        head = (event.seq, digest(wire))
+        self._database.execute(
+            "INSERT INTO events (stream, seq, utc_ns, payload) VALUES (?, ?, ?, ?)",
+            (event.stream.value, event.seq, event.utc_ns, wire),
+        )
+        self._database.execute(
+            "INSERT INTO heads (stream, seq, digest) VALUES (?, ?, ?)"
+            " ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, digest = excluded.digest",
+            (event.stream.value, *head),
+        )
+        self._heads[draft.stream] = head
+        self.written.append(event)
+        return event
+
+    def begin_actuation(self, actuation_id: str, draft: EventDraft, stamp: Stamp) -> bool:
+        """Accept an actuation once, with its event; False when the id was ever accepted before."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO actuations VALUES (?, ?, ?, ?, ?, NULL)",
+            (actuation_id, draft.stream.value, draft.subject, json.dumps(draft.chain), stamp.utc_ns),
+        )
+        if self._database.changes() == 0:
+            return False
+        self.add_event(draft, stamp)
+        return True
+
+    def finish_actuation(self, actuation_id: str, result: str, draft: EventDraft, stamp: Stamp) -> Event:
+        """Close an actuation, with its event; a result that stands already stays as it is."""
+        self._database.execute(
+            "UPDATE actuations SET result = ? WHERE id = ? AND result IS NULL", (result, actuation_id)
+        )
+        return self.add_event(draft, stamp)
+
+    def begin_command(self, claim: CommandClaim, draft: EventDraft, stamp: Stamp) -> bool:
+        """Accept a command once, with its event; False when its jti is known.
+
+        Raises:
+            CounterTooLow: The counter is not above the highest that this key has used.
+        """
+        if self._database.execute("SELECT 1 FROM commands WHERE jti = ?", (claim.jti,)):
+            return False
+        rows = self._database.execute("SELECT ctr FROM counters WHERE kid = ?", (claim.kid,))
+        if rows and claim.ctr <= rows[0][0]:
+            raise CounterTooLow(
+                f"command {claim.jti}: counter {claim.ctr} of key {claim.kid} is not above {rows[0][0]}"
+            )
+        self._database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (claim.kid, claim.ctr))
+        self._database.execute(
+            "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                *(claim.jti, claim.kid, claim.ctr, claim.exp_utc_s),
+                *(draft.subject, json.dumps(draft.chain), stamp.utc_ns),
+            ),
+        )
+        self.add_event(draft, stamp)
+        return True
+
+    def finish_command(self, jti: str, result: str, draft: EventDraft, stamp: Stamp) -> Event:
+        """Close a command, with its event; a result that stands already stays as it is."""
+        self._database.execute(
+            "UPDATE commands SET result = ? WHERE jti = ? AND result IS NULL", (result, jti)
+        )
+        return self.add_event(draft, stamp)
+
+    def close_unfinished(self, clock: Clock) -> Unfinished:
+        """Close what the last run accepted and did not finish, each with an event that says ``unknown``."""
+        actuations = self._database.execute(
+            "SELECT id, stream, subject, chain, begun_utc_ns FROM actuations"
+            " WHERE result IS NULL ORDER BY begun_utc_ns, id"
+        )
+        commands = self._database.execute(
+            "SELECT jti, 'audit', subject, chain, begun_utc_ns FROM commands"
+            " WHERE result IS NULL ORDER BY begun_utc_ns, jti"
+        )
+        self._database.execute("UPDATE actuations SET result = ? WHERE result IS NULL", (UNKNOWN,))
+        self._database.execute("UPDATE commands SET result = ? WHERE result IS NULL", (UNKNOWN,))
+        return Unfinished(
+            self._say_unknown("actuation", actuations, clock), self._say_unknown("command", commands, clock)
+        )
+
+    def _say_unknown(self, noun: str, rows: list[Row], clock: Clock) -> tuple[str, ...]:
+        for row_id, stream, subject, chain, begun_utc_ns in rows:
+            data = {
+                noun: row_id,
+                "result": UNKNOWN,
+                "begun_utc_ns": begun_utc_ns,
+                "explanation": "the daemon ended before the result was known; it was not tried again",
+            }
+            ids = dict.fromkeys((*json.loads(chain), row_id))
+            draft = EventDraft(Stream(stream), f"{noun}.unknown", subject, data, tuple(ids))
+            self.add_event(draft, Stamp.now(clock))
+        return tuple(str(row[0]) for row in rows)
+
+    def put_state(self, key: str, text: str | None, draft: EventDraft | None, stamp: Stamp) -> None:
+        """Keep a small value under a key (None removes it), with an event if one is given."""
+        if text is None:
+            self._database.execute("DELETE FROM state WHERE key = ?", (key,))
+        else:
+            self._database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, text))
+        if draft is not None:
+            self.add_event(draft, stamp)
+
+    def acknowledge(self, stream: Stream, epoch: str, upto: int) -> int:
+        """Note that the platform has everything of a stream up to a sequence; returns how many are new.
+
+        An acknowledgement of another epoch, of nothing new, or of what was never written changes nothing.
+        """
+        last, _ = self._heads.get(stream, (0, ""))
+        if epoch != self.epoch or not 0 < upto <= last:
+            return 0
+        acked = int(
+            self._database.execute("SELECT acked_seq FROM heads WHERE stream = ?", (stream.value,))[0][0]
+        )
+        if upto <= acked:
+            return 0
+        self._database.execute(
+            "UPDATE heads SET acked_seq = ?1, acked_id ="
+            " (SELECT id FROM events WHERE stream = ?2 AND seq = ?1) WHERE stream = ?2",
+            (upto, stream.value),
+        )
+        return upto - acked
+
+    def delete_old(self, now_utc_ns: int, keep_days: float) -> int:
+        """Delete acknowledged events and closed ledger rows older than so many days; returns the events.
+
+        Nothing is deleted while the clock shows a time before 2026: then nobody knows how old a row is.
+        """
+        if now_utc_ns < EARLIEST_PLAUSIBLE_UTC_NS:
+            return 0
+        before_ns = now_utc_ns - round(keep_days * DAY_NS)
+        deleted = 0
+        for stream, acked_id in self._database.execute("SELECT stream, acked_id FROM heads"):
+            # Only from the oldest on, so that what stays is one unbroken chain even if the clock has jumped.
+            young = self._database.execute(
+                "SELECT id FROM events WHERE stream = ? AND utc_ns >= ? ORDER BY id LIMIT 1",
+                (stream, before_ns),
+            )
+            upto = min(acked_id, young[0][0] - 1) if young else acked_id
+            self._database.execute("DELETE FROM events WHERE stream = ? AND id <= ?", (stream, upto))
+            deleted += self._database.changes()
+        self._database.execute(
+            "DELETE FROM actuations WHERE result IS NOT NULL AND begun_utc_ns < ?", (before_ns,)
+        )
+        self._database.execute(
+            "DELETE FROM commands WHERE result IS NOT NULL AND begun_utc_ns < ? AND exp_utc_s < ?",
+            (before_ns, before_ns // NS_PER_S),
+        )
+        return deleted
+
+    def close(self) -> None:
+        """Close the file; harmless when closed."""
+        self._database.close()

@@ -1,0 +1,106 @@
+"""Events from the journal onto the wire, and acknowledgements of the platform back into the journal.
+
+Thread: the uplink's, except ``committed``.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from edge.clock import NS_PER_S
+from edge.records import Event, Stream
+from edge.store.journal import Journal
+from edge.sync.mqtt_link import MqttLink
+from edge.sync.outbox import Outbox
+from edge.sync.presence import Ack
+from edge.sync.session import Delivered
+from edge.sync.topics import Topics
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """The way out for events: reads, sends, and settles what the platform has."""
+
+    def __init__(self, journal: Journal, topics: Topics, window: int, wake: Callable[[], None]) -> None:
+        self._journal, self._topics, self._wake = journal, topics, wake
+        self._outbox = Outbox(window)
+        self._committed: deque[Stream] = deque()
+        self._acks: dict[Stream, Ack] = {}
+        self.acknowledged = 0
+        self.last_ack_ns = 0
+        journal.on_commit(self.committed)
+
+    @property
+    def in_flight(self) -> int:
+        """Events sent and not acknowledged."""
+        return self._outbox.in_flight
+
+    @property
+    def refused(self) -> str:
+        """One line about events that the broker refuses; empty when it takes all."""
+        refused = self._outbox.refused()
+        return "; ".join(
+            f"the broker refuses {self._topics.event(stream)}: {words}" for stream, words in refused.items()
+        )
+
+    def committed(self, events: tuple[Event, ...]) -> None:
+        """Events are on the disk. Thread: the journal's."""
+        self._committed.extend({event.stream for event in events})
+        self._wake()
+
+    def restart(self, window: int) -> None:
+        """The connection is new; begin behind what the platform has acknowledged."""
+        self._outbox.restart(window)
+
+    def told(self, puback: Delivered, now_ns: int) -> None:
+        """The broker's word about one message."""
+        self._outbox.delivered(puback.token, puback.refusal, now_ns)
+
+    def note(self, ack: Ack) -> None:
+        """The platform's word, to be settled soon; it is cumulative, so of several only the last matters."""
+        if ack.epoch == self._journal.epoch:
+            self._acks[ack.stream] = ack
+
+    def settle(self, now_ns: int) -> bool:
+        """Bring the platform's words into the journal; True when it has something new.
+
+        Raises:
+            JournalError: It could not be written; call again.
+        """
+        news = False
+        while self._acks:
+            stream, ack = next(iter(self._acks.items()))
+            self._outbox.heard(stream)
+            if self._outbox.is_plausible(stream, ack.upto):
+                settled = self._journal.acknowledge(stream, ack.epoch, ack.upto) if ack.upto else 0
+                self._outbox.acknowledged(stream, ack.upto, now_ns, resend=ack.resend)
+                self.acknowledged += settled
+                self.last_ack_ns = now_ns
+                news = news or settled > 0
+            del self._acks[stream]
+        return news
+
+    def send(self, link: MqttLink, now_ns: int) -> None:
+        """Send what the window allows.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        committed = set()
+        while self._committed:
+            committed.add(self._committed.popleft())
+        self._outbox.wake(committed)
+        for stream in self._outbox.overdue(now_ns):
+            log.debug("the platform has not acknowledged %s; sending again", stream)
+        for demand in self._outbox.demands(now_ns):
+            rows = self._journal.pending(demand.stream, demand.after, demand.limit)
+            self._outbox.fetched(demand, len(rows))
+            for row in rows:
+                token = link.publish(self._topics.event(row.stream), row.payload)
+                self._outbox.sent(row, token, now_ns)
+
+    def silent_s(self, now_ns: int) -> float:
+        """Seconds for which events have been out while the platform acknowledged nothing; 0 when none are."""
+        since_ns = self._outbox.waiting_since_ns
+        return 0.0 if since_ns is None else (now_ns - since_ns) / NS_PER_S

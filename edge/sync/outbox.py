@@ -1,0 +1,176 @@
+"""Which events to send next, and which to send again. Pure: rows and times come in, decisions go out.
+
+Events of a stream go in order. What was sent stays in flight until the *platform* acknowledged it; a PUBACK
+settles nothing. In flight are never more than the window, over all streams. A stream starts again behind its
+last acknowledgement when the connection is new, when the broker refuses one of its events, when no
+acknowledgement came for a while, or when the platform names a place behind what it should have by now.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from edge.clock import NS_PER_S
+from edge.records import Stream
+from edge.store.schema import OutboxRow
+
+# Access first: of everything that waits it is what the platform must know soonest.
+PRIORITY = (Stream.ACCESS, Stream.ALARM, Stream.BARRIER, Stream.PLATE, Stream.AUDIT, Stream.SYS)
+
+ACK_TIMEOUT_S = 10.0
+LONGEST_TIMEOUT_S = 120.0
+REFUSAL_PAUSE_S = 1.0
+# An acknowledgement younger than this may simply have crossed what is in flight.
+CROSSING_NS = 2 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Fetch up to ``limit`` unacknowledged rows of a stream behind a row id, and send them."""
+
+    stream: Stream
+    after: int
+    limit: int
+
+
+@dataclass(slots=True)
+class _Flow:
+    """One stream on its way out."""
+
+    cursor: int = 0
+    sent: int = 0
+    in_flight: deque[tuple[int, int, int]] = field(default_factory=deque)  # seq, token, sent_ns
+    has_more: bool = True
+    not_before_ns: int = 0
+    tries: int = 0
+    refusal: str = ""
+
+    def rewind(self) -> None:
+        self.cursor = 0  # the journal begins behind the last acknowledgement by itself
+        self.in_flight.clear()
+        self.has_more = True
+
+
+class Outbox:
+    """What is in flight. Thread: the uplink's."""
+
+    def __init__(self, window: int) -> None:
+        self._window = self._limit = max(window, 1)
+        self._flows = {stream: _Flow() for stream in PRIORITY}
+        self._rotation = list(PRIORITY)
+        self.waiting_since_ns: int | None = None
+        """Since when events are out and the platform has acknowledged nothing; None when it need not."""
+
+    @property
+    def in_flight(self) -> int:
+        """Events sent and not acknowledged by the platform."""
+        return sum(len(flow.in_flight) for flow in self._flows.values())
+
+    def refused(self) -> dict[Stream, str]:
+        """Streams that the broker refuses, with its words."""
+        return {stream: flow.refusal for stream, flow in self._flows.items() if flow.refusal}
+
+    def restart(self, window: int) -> None:
+        """The connection is new, its broker allows ``window``: everything unacknowledged goes again."""
+        self.waiting_since_ns = None
+        self._limit = max(1, min(self._window, window))
+        self._rotation = list(PRIORITY)
+        for flow in self._flows.values():
+            flow.rewind()
+            flow.not_before_ns = flow.tries = 0
+
+    def wake(self, streams: Iterable[Stream]) -> None:
+        """New events were committed."""
+        for stream in streams:
+            self._flows[stream].has_more = True
+
+    def demands(self, now_ns: int) -> list[Demand]:
+        """What to fetch and send now, most urgent first."""
+        room = self._limit - self.in_flight
+        ready = [
+            s for s in self._rotation if self._flows[s].has_more and now_ns >= self._flows[s].not_before_ns
+        ]
+        demands = []
+        for stream in ready:
+            flow = self._flows[stream]
+            # Half of the window at most, while another stream has something too: one that nobody
+            # acknowledges must not hold up the rest.
+            share = self._limit if len(ready) == 1 else max(1, self._limit // 2)
+            limit = min(room, share - len(flow.in_flight))
+            if limit > 0:
+                demands.append(Demand(stream, flow.cursor, limit))
+                room -= limit
+        return demands
+
+    def fetched(self, demand: Demand, rows: int) -> None:
+        """So many rows answered a demand; fewer than asked for: there is no more for now."""
+        if rows < demand.limit:
+            self._flows[demand.stream].has_more = False
+
+    def sent(self, row: OutboxRow, token: int, now_ns: int) -> None:
+        """A row has gone out with this token."""
+        flow = self._flows[row.stream]
+        flow.cursor = row.id
+        flow.sent = max(flow.sent, row.seq)
+        flow.in_flight.append((row.seq, token, now_ns))
+        if self.waiting_since_ns is None:
+            self.waiting_since_ns = now_ns
+
+    def delivered(self, token: int, refusal: str, now_ns: int) -> Stream | None:
+        """PUBACK. A refusal sends the stream back behind its last acknowledgement, after a growing pause.
+
+        Returns:
+            The stream that was refused, or None.
+        """
+        if not refusal:
+            return None
+        for stream, flow in self._flows.items():
+            if any(token == known for _, known, _ in flow.in_flight):
+                flow.refusal = refusal
+                self._back_off(stream, flow, now_ns, REFUSAL_PAUSE_S)
+                return stream
+        return None
+
+    def is_plausible(self, stream: Stream, upto: int) -> bool:
+        """Whether an acknowledgement may be believed: nobody has what was never sent."""
+        return 0 <= upto <= self._flows[stream].sent
+
+    def heard(self, stream: Stream) -> None:
+        """The platform spoke of this stream: it listens, so there is no reason to wait any longer."""
+        flow = self._flows[stream]
+        flow.not_before_ns = flow.tries = 0
+
+    def acknowledged(self, stream: Stream, upto: int, now_ns: int, *, resend: bool = False) -> None:
+        """The platform has a stream up to a sequence; what it should have by now and has not goes again."""
+        flow = self._flows[stream]
+        before = len(flow.in_flight)
+        while flow.in_flight and flow.in_flight[0][0] <= upto:
+            flow.in_flight.popleft()
+        if len(flow.in_flight) < before:
+            flow.refusal = ""
+            flow.has_more = True
+            self.waiting_since_ns = now_ns if self.in_flight else None
+        if flow.in_flight and (resend or now_ns - flow.in_flight[0][2] > CROSSING_NS):
+            flow.rewind()
+
+    def overdue(self, now_ns: int) -> list[Stream]:
+        """Send streams back whose oldest event was not acknowledged in time; returns them."""
+        late = []
+        for stream, flow in self._flows.items():
+            timeout_ns = min(ACK_TIMEOUT_S * 2**flow.tries, LONGEST_TIMEOUT_S) * NS_PER_S
+            if flow.in_flight and now_ns - flow.in_flight[0][2] > timeout_ns:
+                late.append(stream)
+                flow.rewind()
+                flow.tries = min(flow.tries + 1, 16)
+                self._to_the_end(stream)
+        return late
+
+    def _back_off(self, stream: Stream, flow: _Flow, now_ns: int, first_s: float) -> None:
+        flow.rewind()
+        flow.not_before_ns = now_ns + round(min(first_s * 2**flow.tries, 60.0) * NS_PER_S)
+        flow.tries = min(flow.tries + 1, 16)
+        self._to_the_end(stream)
+
+    def _to_the_end(self, stream: Stream) -> None:
+        self._rotation.remove(stream)
+        self._rotation.append(stream)

@@ -1,0 +1,96 @@
+"""What the box says of itself: ``state``, the will, ``info``, and how it reads an ``ack``. Pure.
+
+``conn`` is the number of the connection, rising for ever: a will that the broker speaks late, after the next
+connection has begun, carries the older number, and the platform passes it over.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from edge.records import JsonObject, Stream
+from edge.store.envelope import json_bytes
+from edge.sync.session import Will
+from edge.sync.topics import Topics
+
+SCHEMA = 1
+ACK_LIMIT = 4096
+
+
+class Presence(StrEnum):
+    """How the box is."""
+
+    READY = "ready"
+    DEGRADED = "degraded"
+    DISCONNECTED = "disconnected"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The platform has all of a stream of an epoch up to ``upto``.
+
+    Attributes:
+        resend: It has just come (back) and may have missed what was sent before: send all behind it again.
+    """
+
+    stream: Stream
+    epoch: str
+    upto: int
+    resend: bool = False
+
+
+def will(topics: Topics, *, conn: int, epoch: str) -> Will:
+    """What the broker shall say when we are gone."""
+    body = {"schema": SCHEMA, "state": Presence.LOST.value, "conn": conn, "epoch": epoch}
+    return Will(topics.state, json_bytes(body))
+
+
+def state_body(
+    presence: Presence,
+    *,
+    conn: int,
+    epoch: str,
+    nonce: str,
+    clock_state: str,
+    alarms: tuple[str, ...],
+    at_ns: int,
+) -> JsonObject:
+    """The retained ``state``; commands must carry its ``nonce``, so only a live connection has one."""
+    body: dict[str, object] = {
+        "schema": SCHEMA,
+        "state": presence.value,
+        "conn": conn,
+        "epoch": epoch,
+        "clk": clock_state,
+        "at": rfc3339(at_ns),
+        "alarms": list(alarms),
+    }
+    if presence in (Presence.READY, Presence.DEGRADED):
+        body["nonce"] = nonce
+    return body
+
+
+def read_ack(payload: bytes) -> Ack | None:
+    """Read an acknowledgement; None when it is none."""
+    if len(payload) > ACK_LIMIT:
+        return None
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, Mapping):
+        return None
+    stream, epoch, upto = body.get("stream"), body.get("epoch"), body.get("upto")
+    if stream not in tuple(Stream) or not isinstance(epoch, str):
+        return None
+    if not isinstance(upto, int) or isinstance(upto, bool) or not 0 <= upto < 1 << 62:
+        return None
+    return Ack(Stream(stream), epoch, upto, body.get("resend") is True)
+
+
+def rfc3339(utc_ns: int) -> str:
+    """A moment for people and logs, to the second."""
+    return datetime.fromtimestamp(utc_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

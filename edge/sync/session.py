@@ -1,0 +1,159 @@
+"""The words of the MQTT link: how to connect, and what can happen. No I/O, and no word of any library."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ssl import SSLContext
+from urllib.parse import urlsplit
+
+from edge.errors import Unavailable, UsageError
+
+PLAIN_PORT = 1883
+TLS_PORT = 8883
+
+
+class Protocol(StrEnum):
+    """Versions of MQTT; everything works with both."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+class Trouble(StrEnum):
+    """Why there is no connection. Of the last four, a person must repair something."""
+
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no answer"
+    LOST = "lost"
+    BUSY = "busy"
+    PROTOCOL = "protocol"
+    TAKEN_OVER = "taken over"
+    TLS = "tls"
+    CREDENTIALS = "credentials"
+    CLIENT_ID = "client id"
+    SETTINGS = "settings"
+
+
+NEEDS_A_PERSON = (Trouble.TLS, Trouble.CREDENTIALS, Trouble.CLIENT_ID, Trouble.SETTINGS)
+
+
+class LinkFailed(Unavailable):
+    """A connection could not be made or has ended; ``str(error)`` is one whole line."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a broker is: ``mqtt://host[:port]`` or ``mqtts://host[:port]``."""
+
+    host: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, url: str) -> "Broker":
+        """Take a URL apart.
+
+        Raises:
+            UsageError: It is no broker, or holds a password (secrets never stand in a URL).
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise UsageError(f"broker {url!r}: {error}") from None
+        if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path.strip("/") or parts.query:
+            raise UsageError(f"broker {url!r}: write mqtt://host:1883 or mqtts://host:8883")
+        if parts.username or parts.password:
+            raise UsageError(
+                f"broker {host!r}: no user or password in the URL; use username and password_file"
+            )
+        tls = parts.scheme == "mqtts"
+        return cls(host, port or (TLS_PORT if tls else PLAIN_PORT), tls)
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we are gone without a word. Retained, QoS 1."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Everything that one connection needs.
+
+    Attributes:
+        tls: Context for ``mqtts``. keepalive_s: Silence after which we ask whether the broker is there.
+        expiry_s: How long the broker keeps our session (MQTT 5; 3.1.1 brokers have their own idea).
+        clean: Begin a new session instead of resuming. window: Most QoS 1 messages without PUBACK, each way.
+    """
+
+    broker: Broker
+    client_id: str
+    protocol: Protocol = Protocol.V5
+    username: str | None = None
+    password: str | None = None
+    tls: SSLContext | None = None
+    will: Will | None = None
+    keepalive_s: int = 30
+    expiry_s: int = 7 * 86_400
+    clean: bool = False
+    window: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The broker has taken us. ``window``: what both ends allow to be without PUBACK."""
+
+    session_present: bool
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message for us. QoS 1 is delivered again on the next connection unless it is acknowledged."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    qos: int
+    mid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """PUBACK for a message of ours. It says what the broker thinks, not that anybody has it.
+
+    Attributes:
+        token: What ``publish`` returned. refusal: Empty when taken; else why not, with its number.
+        nobody_listens: The refusal is only that no client has subscribed to the topic.
+    """
+
+    token: int
+    refusal: str
+    nobody_listens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """SUBACK. ``denied``: filters that the broker does not let us have."""
+
+    denied: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """There is no connection any more; nothing follows."""
+
+    trouble: Trouble
+    message: str
+
+
+LinkEvent = Connected | Received | Delivered | Subscribed | Ended

@@ -1,0 +1,364 @@
+"""The thread ``uplink``, the only one that touches MQTT: events up; configuration and commands down.
+
+Nobody waits for it: it reads the journal and is woken by it. All it owns can be lost, for what must survive
+is in the journal, and each connection starts again from there.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge.clock import NS_PER_S, Clock
+from edge.errors import JournalError
+from edge.health import Alarm, Alarms
+from edge.records import JsonObject
+from edge.settings import Settings
+from edge.store.journal import Journal
+from edge.sync.announcer import SUBJECT, Announcer
+from edge.sync.command_desk import CommandDesk, Handler
+from edge.sync.commands import Command
+from edge.sync.delivery import Delivery
+from edge.sync.desired import Desired
+from edge.sync.dialer import Dialer
+from edge.sync.keys import KeySet
+from edge.sync.login import make_login
+from edge.sync.mqtt_link import MqttLink
+from edge.sync.nonces import new_nonce
+from edge.sync.presence import read_ack, will
+from edge.sync.session import (
+    Broker,
+    Connected,
+    Delivered,
+    Ended,
+    LinkEvent,
+    LinkFailed,
+    Received,
+    Subscribed,
+)
+from edge.sync.topics import ID_PATTERN, Topics, parse
+from edge.sync.waker import Waker
+from edge.worker import Worker
+
+log = logging.getLogger(__name__)
+
+TURN_S = 0.25
+SILENT_S = 60.0
+WALK_ON_S = 180.0
+FAREWELL_NS = 2 * NS_PER_S
+JOURNAL_PAUSE_NS = 5 * NS_PER_S
+CONN_KEY = "uplink.conn"
+UNREACHABLE = "platform.unreachable"
+REFUSED = "platform.refused"
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """How the link is, for health and for people.
+
+    Attributes:
+        online: Connected to a broker. broker: The one, or the next to try. protocol: "5" or "3.1.1".
+        conn: Number of the connection. in_flight: Events sent and not yet acknowledged by the platform.
+        acknowledged: Events acknowledged since the start. last_ack_ns: Boot time of the last; 0: none.
+    """
+
+    online: bool = False
+    broker: str = ""
+    protocol: str = ""
+    conn: int = 0
+    in_flight: int = 0
+    acknowledged: int = 0
+    last_ack_ns: int = 0
+
+
+class Uplink(Worker):
+    """The link to the platform.
+
+    Thread: its own; ``wake``, ``stop`` and ``status`` may be called from any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        clock: Clock,
+        alarms: Alarms,
+        *,
+        keys: KeySet,
+        desired: Desired,
+        handlers: Mapping[str, Handler],
+        forbids: Callable[[Command], str] = lambda _command: "",
+        info: Callable[[], JsonObject] = dict,
+        chance: random.Random | None = None,
+    ) -> None:
+        """Take what is needed; nothing happens before ``start``.
+
+        Args:
+            settings: ``device`` and ``sync`` are read, once.
+            journal: Where events come from; must be running.
+            clock: For pauses, timeouts and the commands' expiry.
+            alarms: Ours are ``platform.unreachable`` and ``platform.refused``; the others go into ``state``.
+            keys: Whose commands count.
+            desired: The configuration; its ``restore`` was called.
+            handlers: What obeys commands, by name; see ``edge.sync.command_desk.Handler``.
+            forbids: Why a command may not run here and now; empty when it may.
+            info: Members of the birth certificate besides our own.
+            chance: For the jitter of pauses.
+
+        Raises:
+            UsageError: A broker's URL, the tenant or the device cannot be used.
+        """
+        super().__init__("uplink", clock, stalls_after_s=60.0)
+        self.status = UplinkStatus()
+        self._sync, self._journal, self._alarms = settings.sync, journal, alarms
+        self._topics = Topics(settings.device.tenant, settings.device.id)
+        self._desired, self._info, self._keys = desired, info, keys
+        self._waker = Waker()
+        self._announcer = Announcer(self._topics, journal, clock, alarms)
+        self._desk = CommandDesk(
+            journal,
+            clock,
+            keys,
+            self._topics.audience,
+            handlers,
+            forbids=forbids,
+            wake=self._waker.wake,
+        )
+        brokers = [Broker.parse(url) for url in settings.sync.brokers]
+        self._dialer = Dialer(
+            brokers,
+            settings.sync.protocol,
+            settings.sync.reconnect_max_s,
+            chance or random.Random(),  # noqa: S311 - jitter, no secret
+        )
+        self._delivery = Delivery(journal, self._topics, settings.sync.window, self._waker.wake)
+        self._link: MqttLink | None = None
+        self._conn = int(journal.get_state(CONN_KEY) or 0)
+        self._nonce = ""
+        self._dial_at_ns = self._connected_ns = 0
+        self._journal_at_ns = 0
+        self._announced = self._state_stale = False
+        self._left_over = True
+        self._said = ""
+        alarms.listen(self._on_alarm)
+
+    # Any thread
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._waker.wake()
+
+    def stop(self) -> None:
+        """Ask the thread to take leave of the broker and end."""
+        super().stop()
+        self._waker.wake()
+
+    def close(self) -> None:
+        """Stop, wait, and free what was opened even if the thread was never started."""
+        super().close()
+        self._waker.close()
+
+    def _on_alarm(self, alarm: Alarm, _raised: bool) -> None:
+        if alarm.subject != SUBJECT:
+            self._state_stale = True
+            self._waker.wake()
+
+    # The thread
+
+    def work(self) -> None:
+        """Connect, serve, reconnect, until stopped; then say goodbye."""
+        try:
+            while not self.stopping.is_set():
+                if self._link is None and self.clock.boot_ns() >= self._dial_at_ns:
+                    self._dial()
+                self._serve(self._wait())
+                self.beat()
+            if self._connected_ns:
+                self._announcer.farewell(self.clock.boot_ns() + FAREWELL_NS, self.beat)
+                log.info("left %s", self.status.broker)
+        finally:
+            if self._link is not None:
+                self._link.close()
+            self._waker.close()
+
+    def _dial(self) -> None:
+        broker, protocol = self._dialer.target()
+        try:
+            self._journal.put_state(CONN_KEY, self._conn + 1)
+            self._conn += 1
+            login = make_login(
+                self._sync,
+                broker,
+                protocol,
+                client_id=self._topics.client_id,
+                will=will(self._topics, conn=self._conn, epoch=self._journal.epoch),
+            )
+            link = MqttLink(login, self.clock, self._waker)
+            link.open()
+        except LinkFailed as error:
+            self._pause(self._dialer.failed(error.trouble), str(error))
+        except JournalError as error:
+            self._pause(self._sync.reconnect_max_s, f"no connection without a journal: {error}")
+        else:
+            self._link, self._nonce, self._connected_ns = link, "", 0
+            self._note()
+
+    def _wait(self) -> list[LinkEvent]:
+        if self._link is not None:
+            return self._link.poll(TURN_S)
+        left_s = (self._dial_at_ns - self.clock.boot_ns()) / NS_PER_S
+        self._waker.wait(min(TURN_S, left_s))
+        return []
+
+    def _serve(self, events: list[LinkEvent]) -> None:
+        for event in events:
+            self._handle(event)
+        now_ns = self.clock.boot_ns()
+        if now_ns >= self._journal_at_ns:
+            try:
+                self._serve_journal(now_ns)
+            except JournalError as error:
+                # Its own alarm stands; here only nothing may spin.
+                log.debug("the uplink waits for the journal: %s", error)
+                self._journal_at_ns = now_ns + JOURNAL_PAUSE_NS
+        self._watch(now_ns)
+
+    def _handle(self, event: LinkEvent) -> None:
+        match event:
+            case Connected():
+                self._on_connected(event)
+            case Received():
+                self._on_received(event)
+            case Delivered():
+                if not self._announcer.told(event):
+                    self._delivery.told(event, self.clock.boot_ns())
+            case Subscribed():
+                self._announcer.denied(event.denied)
+            case Ended():
+                self._on_ended(event)
+
+    def _on_connected(self, event: Connected) -> None:
+        if self._link is None:
+            return
+        self._connected_ns = self.clock.boot_ns()
+        self._nonce = new_nonce()
+        self._said = ""
+        self._announced = False
+        self._announcer.begin(self._link, conn=self._conn, nonce=self._nonce)
+        self._delivery.restart(event.window)
+        # Subscribed anew each time: cheap, and no broker's memory is trusted.
+        self._link.subscribe(self._topics.subscriptions())
+        self._announcer.state()
+        self._alarms.clear(UNREACHABLE, SUBJECT)
+        login = self._link.login
+        log.info(
+            "connected to %s with MQTT %s (connection %d, session %s)",
+            login.broker,
+            login.protocol,
+            self._conn,
+            "resumed" if event.session_present else "new",
+        )
+
+    def _on_received(self, message: Received) -> None:
+        address = parse(message.topic)
+        rest = address.rest if address is not None and address.topics == self._topics else ()
+        match rest:
+            case ("ack",) if not message.retained:
+                ack = read_ack(message.payload)
+                if ack is not None:
+                    self._delivery.note(ack)
+            case ("cfg", "desired"):
+                self._take_desired(message.payload)
+            case ("cmd", name) if ID_PATTERN.fullmatch(name):
+                replies = self._desk.take(name, message.payload, retained=message.retained, nonce=self._nonce)
+                self._announcer.answers(replies)
+            case _:
+                log.debug("a message on %r is not for us", message.topic)
+        if self._link is not None:
+            self._link.acknowledge(message)
+
+    def _take_desired(self, payload: bytes) -> None:
+        try:
+            self._desired.receive(payload)
+        except JournalError as error:
+            log.error("the configuration waits for the journal: %s", error)
+
+    def _on_ended(self, event: Ended) -> None:
+        now_ns = self.clock.boot_ns()
+        if self._connected_ns:
+            log.warning("%s", event.message)
+            pause_s = self._dialer.lost(event.trouble, (now_ns - self._connected_ns) / NS_PER_S)
+            self._drop_link(now_ns + round(pause_s * NS_PER_S))
+        else:
+            self._pause(self._dialer.failed(event.trouble), event.message)
+
+    def _pause(self, pause_s: float, message: str) -> None:
+        """A try has failed: say so once per reason, raise the alarm, and wait."""
+        log.log(logging.DEBUG if message == self._said else logging.WARNING, "%s", message)
+        self._said = message
+        if pause_s > 0:
+            self._alarms.set(UNREACHABLE, SUBJECT, message)
+        self._drop_link(self.clock.boot_ns() + round(pause_s * NS_PER_S))
+
+    def _drop_link(self, dial_at_ns: int) -> None:
+        if self._link is not None:
+            self._link.close()
+        self._announcer.end()
+        self._link, self._nonce, self._connected_ns = None, "", 0
+        self._dial_at_ns = dial_at_ns
+        self._note()
+
+    def _serve_journal(self, now_ns: int) -> None:
+        """Everything that reads or writes the journal; ``JournalError`` stops it for a while."""
+        self._desired.tick()
+        self._announcer.answers(self._desk.finished())
+        if self._delivery.settle(now_ns):
+            self._alarms.clear(UNREACHABLE, SUBJECT)
+        if self._link is None or not self._connected_ns:
+            return
+        if not self._announced:
+            own = {"commands": list(self._desk.names), "keys": self._keys.fingerprints()}
+            self._announcer.birth(own | dict(self._info()))
+            self._desired.tell_again()
+            self._announced = True
+        if self._left_over:
+            self._announcer.answers(self._desk.unfinished())
+            self._left_over = False
+        report = self._desired.news()
+        if report is not None:
+            self._announcer.configuration(report)
+        self._delivery.send(self._link, now_ns)
+
+    def _watch(self, now_ns: int) -> None:
+        """Notice a platform that says nothing, and things that the others should see."""
+        if self._state_stale and self._connected_ns:
+            self._state_stale = False
+            self._announcer.state()
+        self._note()
+        if not self._connected_ns:
+            return
+        refused = self._announcer.refused or self._delivery.refused
+        if refused:
+            self._alarms.set(REFUSED, SUBJECT, f"{refused}; check its rules for this device")
+        else:
+            self._alarms.clear(REFUSED, SUBJECT)
+        silent_s = self._delivery.silent_s(now_ns)
+        if silent_s > SILENT_S:
+            detail = f"the broker takes events, but the platform has acknowledged none for {SILENT_S:.0f} s"
+            self._alarms.set(UNREACHABLE, SUBJECT, detail)
+        if silent_s > WALK_ON_S and len(self._sync.brokers) > 1:
+            log.warning("no word from the platform for %.0f s; trying the next broker", silent_s)
+            self._dialer.walk_on()
+            self._drop_link(now_ns)
+
+    def _note(self) -> None:
+        link = self._link
+        self.status = UplinkStatus(
+            online=self._connected_ns > 0,
+            broker=str(link.login.broker if link is not None else self._dialer.target()[0]),
+            protocol=str(link.login.protocol) if link is not None else "",
+            conn=self._conn,
+            in_flight=self._delivery.in_flight,
+            acknowledged=self._delivery.acknowledged,
+            last_ack_ns=self._delivery.last_ack_ns,
+        )

@@ -1,0 +1,25 @@
+"""The optimized core: from frames to sightings, one child process per camera.
+
+Control side:
+    eye        Eye: the thread of one camera; raises its alarms, starts its process again
+    process    VisionProcess: spawn, talk, kill, reap
+
+Between the two:
+    messages   what is said: Start, Look, Settled, Configure down; Ready, Sighting, Health, Stats, Failed up
+    wire       how it is framed: length, JSON, bytes; never pickle: the child decodes untrusted pictures
+
+Child side:
+    child      main: loads the models, then starts the threads
+    capture    the thread that reads the camera; newest frame wins
+    sight      is the picture alive? lost, frozen
+    loop       Lookout: when to look, what to read, what to say
+    motion     MotionGate: did anything move?
+    tracking   Tracker: which of these boxes is which of those
+    senses     faces and plates behind one small contract
+    crops      the evidence picture
+"""
+
+from edge.vision.eye import Eye, EyeStats
+from edge.vision.process import VisionDied, VisionProcess
+
+__all__ = ["Eye", "EyeStats", "VisionDied", "VisionProcess"]

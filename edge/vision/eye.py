@@ -1,0 +1,229 @@
+"""The thread of one camera in the daemon: hears its vision process, names what is wrong, starts it again."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edge.clock import NS_PER_S, Clock
+from edge.health import Alarms
+from edge.records import Sighting
+from edge.settings import CameraSettings, ModelSettings
+from edge.vision.messages import Configure, Health, Look, Order, Ready, Report, Settled, Stats
+from edge.vision.process import VisionDied, VisionProcess
+from edge.vision.sight import FROZEN, LOST
+from edge.worker import Worker
+
+log = logging.getLogger(__name__)
+
+DIED = "vision.died"
+STALLED = "vision.stalled"
+# Pauses before a new process. After it ran well for a while the first pause counts again.
+BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
+RAN_WELL_S = 30.0
+# The child speaks once a second; silent for this long it hangs (a slow board may read one plate for seconds).
+SILENT_S = 10.0
+# Loading may include converting a network, which takes a minute on a small board.
+LOADING_S = 180.0
+_TURN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class EyeStats:
+    """How a camera does.
+
+    Attributes:
+        is_seeing: Frames come. session, pid: Of the running process; empty and 0 when there is none.
+        runs: Processes started so far; sightings: handed over; stats: the child's last numbers.
+        models: Which networks look, by kind.
+    """
+
+    is_seeing: bool = False
+    session: str = ""
+    pid: int = 0
+    runs: int = 0
+    sightings: int = 0
+    film_ended: bool = False
+    stats: Stats = field(default_factory=Stats)
+    models: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def fps(self) -> float:
+        """Frames per second from the camera."""
+        return self.stats.fps
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody looked at because a newer one was there."""
+        return self.stats.dropped
+
+
+class Eye(Worker):
+    """Owns one camera's vision process.
+
+    Args:
+        name: Of the camera.
+        camera_settings: Its section.
+        model_settings: Which networks.
+        clock: Of the daemon.
+        alarms: Told of ``camera.lost``, ``camera.frozen``, ``vision.died`` and ``vision.stalled``.
+        on_sighting: Takes each sighting, in this thread; must be quick, and must not wait for this eye.
+        cache_dir: Where converted networks are kept.
+        silent_s: No word from the child for this long is ``vision.stalled``.
+        log_level: Of the child.
+
+    Attributes:
+        stats: The newest snapshot.
+
+    Thread: itself (``eye-<camera>``). ``stats``, ``settle``, ``look`` and ``configure`` from any.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        camera_settings: CameraSettings,
+        model_settings: ModelSettings,
+        clock: Clock,
+        alarms: Alarms,
+        on_sighting: Callable[[Sighting], None],
+        *,
+        cache_dir: Path | None = None,
+        silent_s: float = SILENT_S,
+        log_level: str = "info",
+    ) -> None:
+        super().__init__(f"eye-{name}", clock)
+        self.camera = name
+        self.stats = EyeStats()
+        self._settings = camera_settings
+        self._models = model_settings
+        self._alarms = alarms
+        self._on_sighting = on_sighting
+        self._cache_dir = cache_dir
+        self._silent_s = silent_s
+        self._log_level = log_level
+        self._process: VisionProcess | None = None
+        self._epoch_ns = 0
+        self._heard_ns = 0
+        self._failures = 0
+
+    def settle(self, track_id: int, session: str = "") -> None:
+        """Say that a track's evidence is settled. With its session, a process started since is not misled."""
+        process = self._process
+        if process is not None and session in ("", process.session):
+            process.send(Settled(track_id))
+
+    def look(self, for_s: float = 5.0) -> None:
+        """Look now, whether anything moves or not: an input of the lane says that somebody is there."""
+        self._send(Look(round(for_s * 1000)))
+
+    def configure(self, camera_settings: CameraSettings) -> None:
+        """Take a new section of the configuration, in the running process too.
+
+        What it looks for and the networks are taken by a new process, so they need a new ``Eye``.
+        """
+        self._settings = camera_settings
+        self._send(Configure(camera_settings.model_dump(mode="json")))
+
+    def work(self) -> None:
+        """Run one process after another until stopped."""
+        try:
+            while not self.stopping.is_set():
+                began_ns = self.clock.boot_ns()
+                self._run_once()
+                if (self.clock.boot_ns() - began_ns) > RAN_WELL_S * NS_PER_S:
+                    self._failures = 0
+                self._rest()
+        finally:
+            self._end()
+
+    def _run_once(self) -> None:
+        """Watch one process from its start to its end."""
+        try:
+            self._start()
+            while not self.stopping.is_set():
+                self._turn()
+        except VisionDied as death:
+            if not self.stopping.is_set():
+                self._alarms.set(DIED, self.camera, str(death))
+        self._end()
+
+    def _start(self) -> None:
+        session = secrets.token_hex(8)
+        self._process = process = VisionProcess(
+            self.camera,
+            self._settings,
+            self._models,
+            self.clock,
+            session=session,
+            cache_dir=self._cache_dir,
+            epoch_ns=self._epoch_ns,
+            log_level=self._log_level,
+        )
+        self._heard_ns = self.clock.boot_ns()
+        self.stats = replace(
+            self.stats, session=session, pid=process.pid, runs=self.stats.runs + 1, stats=Stats(), models=()
+        )
+
+    def _turn(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        report = process.poll(_TURN_S)
+        self.beat()
+        now_ns = self.clock.boot_ns()
+        if report is not None:
+            self._heard_ns = now_ns
+            self._take(report)
+            return
+        limit_s = self._silent_s if self.stats.models else LOADING_S
+        if now_ns - self._heard_ns > limit_s * NS_PER_S:
+            detail = f"the vision process says nothing for {limit_s:g} s: it is started again"
+            self._alarms.set(STALLED, self.camera, detail)
+            raise VisionDied(f"{self.camera}: the vision process hung and was ended")
+
+    def _take(self, report: Report) -> None:
+        if isinstance(report, Sighting):
+            self.stats = replace(self.stats, sightings=self.stats.sightings + 1)
+            self._on_sighting(report)
+        elif isinstance(report, Stats):
+            self.stats = replace(self.stats, stats=report)
+        elif isinstance(report, Health):
+            self._take_health(report)
+        elif isinstance(report, Ready):
+            self._epoch_ns = report.epoch_ns
+            self.stats = replace(self.stats, models=tuple(report.models.items()))
+            self._alarms.clear(DIED, self.camera)
+            self._alarms.clear(STALLED, self.camera)
+
+    def _take_health(self, health: Health) -> None:
+        if health.name in (LOST, FROZEN):
+            if health.standing:
+                self._alarms.set(health.name, self.camera, health.detail)
+            else:
+                self._alarms.clear(health.name, self.camera)
+            if health.name == LOST:
+                self.stats = replace(self.stats, is_seeing=not health.standing)
+        else:
+            log.info("%s: %s %s", self.camera, health.name, health.detail)
+            self.stats = replace(self.stats, film_ended=health.standing)
+
+    def _send(self, order: Order) -> None:
+        process = self._process
+        if process is not None and not process.send(order):
+            log.debug("%s: %s could not be told", self.camera, type(order).__name__)
+
+    def _rest(self) -> None:
+        """Wait before the next process."""
+        pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+        self._failures += 1
+        until_ns = self.clock.boot_ns() + round(pause_s * NS_PER_S)
+        while not self.stopping.is_set() and self.clock.boot_ns() < until_ns:
+            self.beat()
+            self.stopping.wait(min(_TURN_S, pause_s))
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+        self.stats = replace(self.stats, is_seeing=False, pid=0, session="")

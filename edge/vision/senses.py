@@ -1,0 +1,262 @@
+"""Faces and plates behind one small contract: find them in a picture, then read those that are worth it.
+
+The loop knows only ``Sense``; tests give it canned ones. The real ones call ``models`` and turn what those
+say into plain values: a flaw means "not enough to say", never "unknown".
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.records import Box, Kind, Lattice
+from edge.settings import ModelSettings
+from edge.vision.tracking import FAR_TEXT, LEAST_TEXT, text_distance
+from models.face import FaceDetector, FaceEmbedder, FaceQuality, measure_face, open_detector, open_embedder
+from models.plate import PlateReader, open_reader
+from models.plate.quality import measure_plate
+from models.plate.reader import TimedReader
+from models.results import FaceDetection, PlateReading
+
+Image = NDArray[np.uint8]
+
+# dlib's line between the same person and another (face_recognition's default tolerance).
+OTHER_FACE = 0.6
+# A text is sure enough to tell cars apart when its least certain character is at least this probable.
+SURE_TEXT = 0.6
+# Shorter or longer lines of text are shop signs and telephone numbers.
+PLATE_LENGTHS = range(5, 11)
+# HOG's window is 80 px: smaller faces need an enlarged picture.
+_HOG_WINDOW_PX = 80
+_GOOD_EYE_DISTANCE_PX = 40.0
+_GOOD_SHARPNESS = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """Something found, not yet read.
+
+    Attributes:
+        box: In pixels of the picture it was found in.
+        text: What a plate reads as, if that is known and sure; tells plates apart.
+        source: What the sense needs to read it.
+    """
+
+    box: Box
+    text: str = ""
+    source: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """One finding read: content, or the flaw that keeps it from being read."""
+
+    quality: float = 0.0
+    lattice: Lattice = ()
+    template: bytes = b""
+    flaw: str = ""
+
+
+class Sense(Protocol):
+    """One kind of thing to look for. Used by one thread."""
+
+    kind: Kind
+    reads_as: str
+    """Name of the reading stage in ``stages_ms``."""
+
+    @property
+    def name(self) -> str:
+        """Which networks these are."""
+        ...
+
+    def find(self, image: Image) -> list[Finding]:
+        """Find everything of this kind in a picture."""
+        ...
+
+    @property
+    def found_ms(self) -> Mapping[str, float]:
+        """Stages inside the last ``find`` and their milliseconds, if it has more than one."""
+        ...
+
+    def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
+        """Read some of them, in the order given, from the same picture."""
+        ...
+
+    def is_other(self, before: Reading, now: Reading) -> bool:
+        """Whether two reads of one track cannot be of one person or car."""
+        ...
+
+    def configure(self, smallest_px: int) -> None:
+        """Take a new least height."""
+        ...
+
+
+@dataclass(slots=True)
+class FaceSense:
+    """Faces through a detector and an embedder."""
+
+    detector: FaceDetector
+    embedder: FaceEmbedder
+    smallest_px: int
+    kind: Kind = Kind.FACE
+    reads_as: str = "embed"
+
+    @property
+    def name(self) -> str:
+        """Detector and template space."""
+        return f"{self.detector.name} {self.embedder.set_name}"
+
+    @property
+    def found_ms(self) -> Mapping[str, float]:
+        """Finding is one stage."""
+        return {}
+
+    def find(self, image: Image) -> list[Finding]:
+        """Find faces of any size."""
+        return [
+            Finding(Box(face.left, face.top, face.right, face.bottom), source=face)
+            for face in self.detector.detect(image)
+        ]
+
+    def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
+        """Describe each face, unless it has a flaw."""
+        return [self._read(image, finding) for finding in findings]
+
+    def is_other(self, before: Reading, now: Reading) -> bool:
+        """True when the templates are farther apart than two pictures of one person."""
+        if not before.template or not now.template:
+            return False
+        one, other = np.frombuffer(before.template, "<f4"), np.frombuffer(now.template, "<f4")
+        return float(np.linalg.norm(one - other)) > OTHER_FACE
+
+    def configure(self, smallest_px: int) -> None:
+        """Take a new least height; the detector keeps the scale it was opened with."""
+        self.smallest_px = smallest_px
+
+    def _read(self, image: Image, finding: Finding) -> Reading:
+        if finding.box.height < self.smallest_px:
+            return Reading(flaw="too small")
+        # Alignment converts the whole picture it is given; a window around the face is far less.
+        window, face = _window(image, finding.source)
+        measured = measure_face(window, face)
+        if measured.flaw:
+            return Reading(flaw=measured.flaw)
+        template = self.embedder.embed(window, [face])[0]
+        return Reading(_face_weight(measured), template=template.astype("<f4").tobytes())
+
+
+@dataclass(slots=True)
+class PlateSense:
+    """Plates through a reader, which finds and reads in one step."""
+
+    reader: PlateReader
+    smallest_px: int
+    kind: Kind = Kind.PLATE
+    reads_as: str = "read"
+
+    @property
+    def name(self) -> str:
+        """The reader."""
+        return self.reader.name
+
+    @property
+    def found_ms(self) -> Mapping[str, float]:
+        """Finding and reading, if the reader says."""
+        return self.reader.stages_ms if isinstance(self.reader, TimedReader) else {}
+
+    def find(self, image: Image) -> list[Finding]:
+        """Find what may be a plate by the number of its characters."""
+        return [
+            Finding(Box(*reading.box), _sure_text(reading), reading)
+            for reading in self.reader.read(image)
+            if not reading.lattice or len(reading.lattice) in PLATE_LENGTHS
+        ]
+
+    def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
+        """Judge what ``find`` has already read."""
+        return [self._judge(image, finding) for finding in findings]
+
+    def is_other(self, before: Reading, now: Reading) -> bool:
+        """True when the best texts have little in common."""
+        one, other = _text(before.lattice), _text(now.lattice)
+        return min(len(one), len(other)) >= LEAST_TEXT and text_distance(one, other) >= FAR_TEXT
+
+    def configure(self, smallest_px: int) -> None:
+        """Take a new least height."""
+        self.smallest_px = smallest_px
+
+    def _judge(self, image: Image, finding: Finding) -> Reading:
+        reading: PlateReading = finding.source
+        measured = measure_plate(image, reading)
+        if not reading.lattice:
+            return Reading(flaw=measured.flaw or "not read")
+        if measured.height_px < self.smallest_px:
+            return Reading(flaw="too small")
+        if measured.flaw:
+            return Reading(flaw=measured.flaw)
+        return Reading(measured.weight, lattice=reading.lattice)
+
+
+def open_senses(
+    looks_for: Sequence[str],
+    models: ModelSettings,
+    *,
+    min_face_px: int,
+    min_plate_px: int,
+    cache_dir: Path | None,
+) -> list[Sense]:
+    """Load the networks that are needed; before any thread is started, as onnxruntime wants it.
+
+    Raises:
+        ModelError: A file is missing or damaged; one line says which and what to do.
+    """
+    senses: list[Sense] = []
+    if "face" in looks_for:
+        detector = open_detector(
+            models.face_detector,
+            yunet_path=models.yunet_path,
+            upsample=1 if min_face_px < _HOG_WINDOW_PX else 0,
+            min_face_px=min_face_px,
+        )
+        embedder = open_embedder(models.face_embedder, cache_dir=cache_dir, threads=models.threads)
+        # The first run of a network takes ten times as long; nobody at the gate shall wait for it.
+        embedder.embed(np.zeros((200, 200, 3), np.uint8), [FaceDetection(50, 50, 150, 150, 1.0)])
+        senses.append(FaceSense(detector, embedder, min_face_px))
+    if "plate" in looks_for:
+        senses.append(PlateSense(open_reader(models.plate_reader, threads=models.threads), min_plate_px))
+    for sense in senses:
+        sense.find(np.zeros((360, 640, 3), np.uint8))
+    return senses
+
+
+def _window(image: Image, face: FaceDetection) -> tuple[Image, FaceDetection]:
+    """The part of a picture around a face, and the face in it."""
+    margin = max(face.right - face.left, face.bottom - face.top)
+    height, width = image.shape[:2]
+    left, top = max(0, int(face.left - margin)), max(0, int(face.top - margin))
+    right, bottom = min(width, int(face.right + margin) + 1), min(height, int(face.bottom + margin) + 1)
+    points = None if face.landmarks is None else face.landmarks - np.array([left, top], np.float32)
+    moved = FaceDetection(
+        face.left - left, face.top - top, face.right - left, face.bottom - top, face.score, points
+    )
+    return image[top:bottom, left:right], moved
+
+
+def _face_weight(measured: FaceQuality) -> float:
+    """0..1: how far a read can be trusted, by size, sharpness and turn of the face."""
+    size = min(measured.eye_distance_px / _GOOD_EYE_DISTANCE_PX, 1.0)
+    sharp = min(measured.sharpness / _GOOD_SHARPNESS, 1.0)
+    return max(0.05, size * sharp * max(0.0, 1.0 - measured.turn))
+
+
+def _text(lattice: Lattice) -> str:
+    return "".join(position[0][0] for position in lattice if position)
+
+
+def _sure_text(reading: PlateReading) -> str:
+    least = min((math.exp(position[0][1]) for position in reading.lattice if position), default=0.0)
+    return _text(reading.lattice) if least >= SURE_TEXT else ""

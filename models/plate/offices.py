@@ -1,0 +1,48 @@
+"""Office letters that the provinces are known to have issued, as soft evidence for the decoder.
+
+The list is public knowledge and not complete: new offices appear, and O (police, government) is real
+everywhere. An unlisted letter is therefore only less likely, never refused. Pure.
+"""
+
+from models.plate.grammar import PROVINCES
+
+_ALL = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+_ISSUED: dict[str, str] = {
+    "京": _ALL,
+    "津": _ALL,
+    "沪": _ALL,
+    "渝": "ABCDFGHN",
+    "冀": "ABCDEFGHJRT",
+    "豫": "ABCDEFGHJKLMNPQRSUV",
+    "云": "ACDEFGHJKLMNPQRS",
+    "辽": "ABCDEFGHJKLMNP",
+    "黑": "ABCDEFGHJKLMNPR",
+    "湘": "ABCDEFGHJKLMNSU",
+    "皖": "ABCDEFGHJKLMNPQRS",
+    "鲁": "ABCDEFGHJKLMNPQRSUVWY",
+    "新": "ABCDEFGHJKLMNPQRS",
+    "苏": "ABCDEFGHJKLMNU",
+    "浙": "ABCDEFGHJKL",
+    "赣": "ABCDEFGHJKLMS",
+    "鄂": "ABCDEFGHJKLMNPQRSW",
+    "桂": "ABCDEFGHJKLMNPR",
+    "甘": "ABCDEFGHJKLMNP",
+    "晋": "ABCDEFGHJKLM",
+    "蒙": "ABCDEFGHJKLM",
+    "陕": "ABCDEFGHJKUV",
+    "吉": "ABCDEFGHJK",
+    "闽": "ABCDEFGHJK",
+    "贵": "ABCDEFGHJ",
+    "粤": _ALL,
+    "青": "ABCDEFGH",
+    "藏": "ABCDEFGJ",
+    "川": _ALL,
+    "宁": "ABCDE",
+    "琼": "ABCDEF",
+}
+assert len(_ISSUED) == len(PROVINCES)  # noqa: S101 - a table that lost a line must not be imported
+
+
+def is_issued(province: str, office: str) -> bool:
+    """Whether the office letter is on the public list of its province."""
+    return office in _ISSUED.get(province, "")

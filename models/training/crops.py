@@ -1,0 +1,254 @@
+"""Rectified plate crops with labels, for training and judging the reader.
+
+A crop is made the way the program makes it: a plate is drawn flat, weathered, seen by a camera under an angle
+and at a size, and cut out again by corners that are a little wrong.
+"""
+
+import functools
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.plate.grammar import ALPHABET, LETTERS, PROVINCES, PlateKind, generate
+from models.plate.lattice_reader import EMPTY, SLOTS, rectify
+from models.results import BgrImage
+from models.training import weather
+from models.training.glyphs import CHINESE_FACES, LATIN_FACES
+from models.training.plates import LOOKS, Look, Style, ground, ink_field, rim_field
+
+_PX_PER_MM: Final = 0.5
+
+_WEIGHTS: Final = {
+    PlateKind.BLUE: 34, PlateKind.GREEN_SMALL: 17, PlateKind.YELLOW: 8, PlateKind.YELLOW_DOUBLE: 8,
+    PlateKind.GREEN_LARGE: 5, PlateKind.POLICE: 3, PlateKind.LEARNER: 3, PlateKind.TRAILER: 3,
+    PlateKind.HK_MACAU: 3, PlateKind.MOTORCYCLE: 3, PlateKind.ARMED_POLICE: 2.5, PlateKind.MILITARY: 2.5,
+    PlateKind.EMBASSY: 1.5, PlateKind.CONSULATE: 1.5, PlateKind.EMERGENCY: 1.5, PlateKind.CIVIL_AVIATION: 1.5,
+    PlateKind.TRIAL: 1, PlateKind.OVERSIZE: 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """One labelled crop.
+
+    Attributes:
+        picture: (48, 144, 3) uint8 BGR.
+        text: What the plate says; "" for no plate.
+        kind: One of the reader's `KINDS`, or None when the label does not say.
+    """
+
+    picture: BgrImage
+    text: str
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardship:
+    """How hard the pictures are.
+
+    Attributes:
+        height_px: Smallest and largest height of the plate in the camera's picture.
+        angle_deg: Largest turn of the plate to the side.
+        blur: Factor on all blur.
+        wear: Factor on dirt, cover and glare; 0 for none.
+        jitter: Error of the corners as a share of the plate's height.
+    """
+
+    height_px: tuple[float, float] = (13.0, 64.0)
+    angle_deg: float = 60.0
+    blur: float = 1.0
+    wear: float = 1.0
+    jitter: float = 0.06
+
+
+def encode(text: str) -> NDArray[np.int64]:
+    """Classes of the eight positions."""
+    out = np.full(SLOTS, EMPTY, np.int64)
+    for place, char in enumerate(text):
+        out[place] = ALPHABET.index(char)
+    return out
+
+
+def random_plate(rng: random.Random) -> tuple[PlateKind, str]:
+    """A kind by its weight in training and a text for it, now and then with more letters than are legal."""
+    kind = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    text = generate(kind, rng)
+    if rng.random() < 0.25 and text[0] in PROVINCES and kind in (PlateKind.BLUE, PlateKind.YELLOW_DOUBLE):
+        # More letters than the rule allows: the net shall read what is there, not what is usual.
+        text = text[:2] + "".join(rng.choice(LETTERS) if rng.random() < 0.5 else char for char in text[2:])
+    return kind, text
+
+
+def random_style(rng: np.random.Generator) -> Style:
+    """Faces and pens; our own strokes in more than half of all cases."""
+    latin = "strokes" if rng.random() < 0.6 else str(rng.choice(LATIN_FACES))
+    chinese = str(rng.choice(CHINESE_FACES))
+    heavy = {"noto-bold": -1.2, "open-condensed-bold": -1.0, "roboto-bold": -1.2, "noto-medium": -0.2}
+    latin_pen = (
+        rng.normal(2.4, 0.7) if latin in ("strokes", "roboto-light", "noto-thin") else rng.normal(0.9, 0.6)
+    )
+    chinese_pen = {"noto-thin": 1.6, "noto-light": 1.0, "noto-regular": 0.5}.get(chinese, 0.0)
+    return Style(
+        latin,
+        chinese,
+        float(np.clip(latin_pen + heavy.get(latin, 0.0), -1.0, 4.0)),
+        float(np.clip(chinese_pen + heavy.get(chinese, 0.0) + rng.normal(0, 0.35), -1.5, 2.5)),
+    )
+
+
+@functools.cache
+def _small_ground(look: Look) -> NDArray[np.float32]:
+    """The plate without ink at the drawing's scale; read-only by habit."""
+    width, height = (round(side * _PX_PER_MM) for side in look.layout.size_mm)
+    return np.asarray(cv2.resize(ground(look), (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+@functools.cache
+def _rim_line(size_mm: tuple[int, int]) -> NDArray[np.float32]:
+    """Coverage 0..1 of the line around the plate at the drawing's scale."""
+    width, height = (round(side * _PX_PER_MM) for side in size_mm)
+    rim = np.asarray(
+        cv2.resize(rim_field(size_mm), (width, height), interpolation=cv2.INTER_AREA), np.float32
+    )
+    line = (1.5 - np.abs(rim - 1.5)) * _PX_PER_MM + 0.5
+    return np.asarray(np.clip(line, 0, 1), np.float32)
+
+
+def draw_worn(rng: np.random.Generator, text: str, look: Look, wear: float) -> weather.Picture:
+    """A plate at 0.5 px/mm with faded colours, pressed edges, screws, dirt and cover; float32 BGR."""
+    width, height = (round(side * _PX_PER_MM) for side in look.layout.size_mm)
+    field = ink_field(text, look.layout, random_style(rng))
+    field = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    plate = _small_ground(look) * rng.normal(1, 0.05 + 0.07 * wear, 3).astype(np.float32)
+    plate += np.float32(rng.normal(0, 10))
+    ink = np.array(look.ink, np.float32) + rng.normal(0, 10, 3).astype(np.float32)
+    if rng.random() < 0.9:
+        share = np.float32(rng.uniform(0.4, 1.0))
+        plate += (ink - plate) * (_rim_line(look.layout.size_mm) * share)[..., None]
+    inks = np.empty_like(plate)
+    inks[:] = ink
+    for position in look.red:
+        left, _, box_width, _ = look.layout.boxes[position]
+        inks[:, round((left - 4) * _PX_PER_MM) : round((left + box_width + 4) * _PX_PER_MM)] = (40, 36, 200)
+    coverage = np.clip(field * _PX_PER_MM + 0.5, 0, 1) * rng.uniform(0.75, 1.0)
+    plate += (inks - plate) * coverage[..., None].astype(np.float32)
+    if rng.random() < 0.5:
+        weather.emboss(rng, plate, field * np.float32(_PX_PER_MM))
+    if rng.random() < 0.7:
+        weather.screws(rng, plate, _PX_PER_MM * height / (140 * _PX_PER_MM))
+    if rng.random() < 0.5 * wear:
+        weather.dirt(rng, plate, rng.random() ** 1.5)
+    if rng.random() < 0.12 * wear:
+        weather.cover(rng, plate)
+    return plate
+
+
+def _turn(rng: np.random.Generator, width_mm: float, height_mm: float, hard: Hardship) -> NDArray[np.float64]:
+    """Corners (4, 2) of a plate turned in space and seen by a pinhole, height about 1, centred at 0."""
+    strong = rng.random() < 0.3
+    limit = math.radians(hard.angle_deg)
+    yaw = np.clip(rng.normal(0, 0.55 if strong else 0.22), -limit, limit)
+    pitch = np.clip(rng.normal(0.08, 0.28 if strong else 0.14), -limit, limit)
+    roll = np.clip(rng.normal(0, 0.16 if strong else 0.06), -0.6, 0.6)
+    half_w, half_h = width_mm / height_mm / 2, 0.5
+    flat = np.array([(-half_w, -half_h, 0), (half_w, -half_h, 0), (half_w, half_h, 0), (-half_w, half_h, 0)])
+    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (math.cos, math.sin))
+    turn_y = np.array([(cy, 0, sy), (0, 1, 0), (-sy, 0, cy)])
+    turn_x = np.array([(1, 0, 0), (0, cp, -sp), (0, sp, cp)])
+    turn_z = np.array([(cr, -sr, 0), (sr, cr, 0), (0, 0, 1)])
+    points = flat @ (turn_z @ turn_x @ turn_y).T
+    distance = rng.uniform(6, 30)
+    return np.asarray(points[:, :2] * (distance / (distance + points[:, 2:])), np.float64)
+
+
+def make_crop(
+    rng: np.random.Generator,
+    text: str,
+    kind: PlateKind,
+    hard: Hardship = Hardship(),
+    scenes: Sequence[BgrImage] = (),
+) -> BgrImage:
+    """Draw one plate and cut it out again.
+
+    Args:
+        rng: All chance.
+        text: What the plate says.
+        kind: Its kind.
+        hard: How hard to make it.
+        scenes: Photographs of which pieces serve as surroundings; may be empty.
+
+    Returns:
+        (48, 144, 3) uint8 BGR.
+    """
+    looks = LOOKS[kind]
+    look = looks[int(rng.integers(len(looks)))]
+    plate = draw_worn(rng, text, look, hard.wear)
+    height, width = plate.shape[:2]
+    margin_x, margin_y = width // 4, height // 2
+    shape = (height + 2 * margin_y, width + 2 * margin_x)
+    if scenes and rng.random() < 0.5:
+        scene = scenes[int(rng.integers(len(scenes)))]
+        y = int(rng.integers(0, max(1, scene.shape[0] - shape[0])))
+        x = int(rng.integers(0, max(1, scene.shape[1] - shape[1])))
+        piece = scene[y : y + shape[0], x : x + shape[1]]
+        canvas = np.asarray(cv2.resize(piece, (shape[1], shape[0])), np.float32)
+    else:
+        canvas = weather.surround(rng, shape)
+    weather.mount(rng, canvas, margin_x, margin_y, width, height)
+    canvas[margin_y : margin_y + height, margin_x : margin_x + width] = plate
+    if hard.wear:
+        weather.light_and_shadow(rng, canvas)
+
+    # Into the camera ...
+    low, high = hard.height_px
+    plate_px = low * (high / low) ** rng.random()
+    # Two rows are as large on the picture as their millimetres are: the size is that of one row's plate.
+    larger = height / (140 * _PX_PER_MM) if look.layout.rows == 2 else 1.0
+    corners = _turn(rng, width, height, hard) * plate_px * larger
+    upright_box = rng.random() < 0.25
+    spread = np.ptp(corners, axis=0)
+    size = np.ceil(spread * 1.35 + 6).astype(int)
+    seen = corners - corners.min(axis=0) + (size - spread) / 2
+    source = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    source += np.array((margin_x, margin_y), np.float32)
+    matrix = cv2.getPerspectiveTransform(source - np.float32(0.5), (seen - 0.5).astype(np.float32))
+    shrink = height / max(plate_px, 1)
+    if shrink > 1.3:  # what the camera's pixels average
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 0.35 * shrink), np.float32)
+    view = cv2.warpPerspective(
+        canvas, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    view = weather.lens(rng, np.asarray(view, np.float32), plate_px, hard.blur)
+    picture = weather.sensor(rng, weather.illuminate(rng, view))
+
+    # ... and out again.
+    if upright_box:
+        (x0, y0), (x1, y1) = seen.min(axis=0), seen.max(axis=0)
+        seen = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    tall = float(np.linalg.norm(seen[3] - seen[0]))
+    seen = seen + rng.normal(0, hard.jitter * tall, (4, 2))
+    grow = rng.normal(0.01, 0.03)
+    seen = seen + (seen - seen.mean(axis=0)) * grow
+    return rectify(picture, seen)
+
+
+def vary_real(rng: np.random.Generator, picture: BgrImage) -> BgrImage:
+    """Vary a labelled photograph of a plate: corners, light, blur, noise; the label stays true."""
+    height, width = picture.shape[:2]
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    corners += rng.normal(0, 0.035 * height, (4, 2)) + rng.normal(0, 0.02 * height, 2)
+    corners[:, 1] += (corners[:, 0] - width / 2) * rng.normal(0, 0.025)
+    flat = np.asarray(rectify(picture, corners), np.float32)
+    if rng.random() < 0.35:
+        flat = weather.illuminate(rng, flat)
+    else:
+        flat = flat * np.float32(rng.uniform(0.75, 1.2)) + np.float32(rng.normal(0, 8))
+    if rng.random() < 0.25:
+        flat = weather.lens(rng, flat, 30.0, 1.0)
+    return weather.sensor(rng, flat) if rng.random() < 0.4 else np.clip(flat, 0, 255).astype(np.uint8)

@@ -1,0 +1,147 @@
+"""The face engine on real pictures: every detector and embedder keeps the same promises."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import skimage
+
+from models.errors import ModelMismatch, ModelNotFound, PictureUnusable
+from models.face import (
+    FaceDetector,
+    FaceEmbedder,
+    Gallery,
+    judge_face,
+    load_picture,
+    open_detector,
+    open_embedder,
+    single_face,
+)
+from models.results import BgrImage
+
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+OFFICER = Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+DETECTORS = ["hog", "hog-enlarged", "yunet"]
+
+
+@pytest.fixture(params=DETECTORS)
+def detector(request: pytest.FixtureRequest) -> FaceDetector:
+    if request.param == "yunet":
+        folder: Path = request.getfixturevalue("shared_data")
+        return open_detector("yunet", yunet_path=folder / "models" / "face_detection_yunet_2023mar.onnx")
+    return open_detector("hog", upsample=int(request.param == "hog-enlarged"))
+
+
+@pytest.fixture(scope="module")
+def embedder() -> FaceEmbedder:
+    return open_embedder("dlib")
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> BgrImage:
+    return load_picture(ASTRONAUT)
+
+
+@pytest.fixture(scope="module")
+def officer() -> BgrImage:
+    return load_picture(OFFICER)
+
+
+def test_a_portrait_gives_its_one_face(detector: FaceDetector, astronaut: BgrImage) -> None:
+    face = single_face(astronaut, detector)
+    assert 160 < face.left < 200
+    assert 60 < face.top < 100
+    assert 250 < face.right < 290
+    assert 150 < face.bottom < 190
+
+
+def test_two_people_are_refused_for_enrolment(detector: FaceDetector, shared_data: Path) -> None:
+    picture = load_picture(shared_data / "faces" / "portraits" / "two_people.jpg")
+    with pytest.raises(PictureUnusable, match="two faces"):
+        single_face(picture, detector)
+
+
+def test_a_picture_without_a_face_is_refused_for_enrolment(detector: FaceDetector) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (300, 300, 3), np.uint8)
+    with pytest.raises(PictureUnusable, match="no face"):
+        single_face(noise, detector)
+
+
+def test_an_empty_scene_has_no_faces(detector: FaceDetector) -> None:
+    assert detector.detect(np.full((240, 320, 3), 128, np.uint8)) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 400), (31, 33), (200, 3)])
+def test_a_picture_of_any_size_is_accepted(detector: FaceDetector, size: tuple[int, int]) -> None:
+    assert detector.detect(np.zeros((*size, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
+def test_a_face_at_any_edge_of_the_frame_survives(
+    detector: FaceDetector, astronaut: BgrImage, edge: str
+) -> None:
+    # The face spans 179..267 x 83..171; the frame ends a little inside its box.
+    cut = {
+        "left": astronaut[:400, 190:500],
+        "right": astronaut[:400, :255],
+        "top": astronaut[88:400],
+        "bottom": astronaut[:160],
+    }[edge]
+    faces = detector.detect(np.ascontiguousarray(cut))
+    assert faces
+    face = max(faces, key=lambda face: face.score)
+    height, width = cut.shape[:2]
+    # It touches the edge or reaches over it, and most of it is inside.
+    reach = {
+        "left": -face.left,
+        "right": face.right - width,
+        "top": -face.top,
+        "bottom": face.bottom - height,
+    }[edge]
+    assert -12 <= reach <= 40
+
+
+def test_larger_smallest_faces_leave_small_ones_out(astronaut: BgrImage, officer: BgrImage) -> None:
+    detector = open_detector("hog", min_face_px=160)
+    assert detector.detect(astronaut) == []  # 88 px
+    assert len(detector.detect(officer)) == 1  # 200 px
+
+
+def test_the_demo_pair_is_told_apart(
+    detector: FaceDetector, embedder: FaceEmbedder, astronaut: BgrImage, officer: BgrImage
+) -> None:
+    enrolled = embedder.embed(astronaut, [single_face(astronaut, detector)])
+    gallery = Gallery.build(embedder.set_name, [("astronaut", enrolled[0])])
+    mirrored = np.ascontiguousarray(astronaut[:, ::-1])
+    same = gallery.match(embedder.embed(mirrored, [single_face(mirrored, detector)])[0])
+    stranger = gallery.match(embedder.embed(officer, [single_face(officer, detector)])[0])
+    assert judge_face(same)
+    assert not judge_face(stranger)
+    assert stranger.distance > 0.65
+
+
+def test_a_picture_with_no_faces_gives_no_templates(embedder: FaceEmbedder, astronaut: BgrImage) -> None:
+    assert embedder.embed(astronaut, []).shape == (0, embedder.dimensions)
+
+
+def test_missing_yunet_falls_back_to_hog_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        assert open_detector("auto", yunet_path=tmp_path / "yunet.onnx").name == "hog"
+    assert "yunet is not to be had" in caplog.text
+
+
+def test_a_wrong_file_is_no_yunet(tmp_path: Path) -> None:
+    path = tmp_path / "yunet.onnx"
+    path.write_bytes(b"\x0a\xff\xff")
+    with pytest.raises(ModelMismatch, match="no ONNX file"):
+        open_detector("yunet", yunet_path=path)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ModelNotFound, match="auto, hog, yunet"):
+        open_detector("haar")
+    with pytest.raises(ModelNotFound, match="auto, dlib, dlib-onnx"):
+        open_embedder("facenet")

@@ -1,0 +1,238 @@
+"""Lines: a real pseudo-terminal and the loop inside one process keep the same promises."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.errors import DriverClosed, DriverUnavailable, LinkLost, PortBusy
+from drivers.link import Link, SerialLink, boot_ns
+from drivers.loop import LoopLink, loop_pair
+from drivers.simulated import SimulatedLine
+
+
+class Parrot(SimulatedLine):
+    """A device that says what it hears."""
+
+    def received(self, data: bytes, now_ns: int) -> list[bytes]:
+        return [data]
+
+
+@pytest.fixture(params=["pty", "loop"])
+def parrot_line(request: pytest.FixtureRequest) -> Iterator[Link]:
+    """An open line with a parrot at the other end."""
+    if request.param == "pty":
+        with Parrot("parrot") as parrot:
+            link = SerialLink(parrot.port, 9600)
+            link.open()
+            yield link
+            link.close()
+        return
+    ours, theirs = loop_pair()
+    stop = threading.Event()
+    theirs.open()
+
+    def repeat() -> None:
+        while not stop.is_set():
+            if data := theirs.read(1024, 0.05):
+                theirs.write(data)
+
+    thread = threading.Thread(target=repeat, name="parrot")
+    thread.start()
+    ours.open()
+    yield ours
+    stop.set()
+    thread.join()
+    ours.close()
+    theirs.close()
+
+
+def read_all(link: Link, count: int) -> bytes:
+    data = b""
+    while len(data) < count and (piece := link.read(count - len(data), 1.0)):
+        data += piece
+    return data
+
+
+def test_every_byte_value_travels_unchanged(parrot_line: Link) -> None:
+    everything = bytes(range(256))
+    parrot_line.write(everything)
+    assert read_all(parrot_line, 256) == everything
+
+
+def test_a_read_returns_as_soon_as_something_is_there(parrot_line: Link) -> None:
+    parrot_line.write(b"x")
+    started_s = time.monotonic()
+    assert parrot_line.read(100, 5.0) == b"x"
+    assert time.monotonic() - started_s < 1.0
+
+
+def test_a_read_with_nothing_to_read_waits_its_time_and_returns_empty(parrot_line: Link) -> None:
+    started_s = time.monotonic()
+    assert parrot_line.read(100, 0.1) == b""
+    assert 0.09 < time.monotonic() - started_s < 0.6
+
+
+def test_last_byte_moves_with_every_byte_either_way(parrot_line: Link) -> None:
+    before_ns = boot_ns()
+    written_ns = parrot_line.write(b"abc")
+    assert before_ns < written_ns <= boot_ns()
+    assert parrot_line.last_byte_ns == written_ns
+    assert read_all(parrot_line, 3) == b"abc"
+    assert parrot_line.last_byte_ns > written_ns
+
+
+def test_discarding_throws_away_what_has_arrived(parrot_line: Link) -> None:
+    parrot_line.write(b"old")
+    time.sleep(0.1)
+    assert parrot_line.discard() == 3
+    assert parrot_line.read(10, 0.05) == b""
+
+
+def test_a_closed_line_says_so(parrot_line: Link) -> None:
+    parrot_line.close()
+    parrot_line.close()
+    assert not parrot_line.is_open
+    for use in (lambda: parrot_line.write(b"x"), lambda: parrot_line.read(1, 0.0), parrot_line.discard):
+        with pytest.raises(DriverClosed):
+            use()
+
+
+def test_opening_throws_away_what_waited_there() -> None:
+    with Parrot("parrot") as parrot:
+        link = SerialLink(parrot.port, 9600)
+        link.open()
+        link.write(b"from before")
+        time.sleep(0.1)
+        link.close()
+        link.open()
+        assert link.read(100, 0.05) == b""
+        link.close()
+
+
+@pytest.mark.parametrize("use", ["write", "read", "discard"])
+def test_a_pulled_plug_is_a_lost_link_at_the_next_use(use: str) -> None:
+    with Parrot("parrot") as parrot:
+        link = SerialLink(parrot.port, 9600)
+        link.open()
+        parrot.unplug()
+        with pytest.raises(LinkLost):
+            {"write": lambda: link.write(b"x"), "read": lambda: link.read(1, 1.0), "discard": link.discard}[
+                use
+            ]()
+        assert not link.is_open
+        with pytest.raises(LinkLost):
+            link.write(b"x")
+
+
+def test_a_plug_that_is_pulled_while_we_wait_ends_the_wait() -> None:
+    with Parrot("parrot") as parrot:
+        link = SerialLink(parrot.port, 9600)
+        link.open()
+        timer = threading.Timer(0.1, parrot.unplug)
+        timer.start()
+        started_s = time.monotonic()
+        with pytest.raises(LinkLost):
+            link.read(1, 10.0)
+        assert time.monotonic() - started_s < 2.0
+        timer.join()
+
+
+def test_the_link_file_follows_the_port_through_a_replug(tmp_path: Path) -> None:
+    path = tmp_path / "by-path"
+    with Parrot("parrot", link=path) as parrot:
+        before = path.readlink()
+        keeper = SerialLink(str(path), 9600)  # a user that holds the old port keeps its number taken
+        keeper.open()
+        parrot.unplug()
+        assert not path.exists()
+        parrot.replug()
+        assert path.readlink() != before
+        keeper.close()
+        keeper.open()
+        keeper.write(b"again")
+        assert read_all(keeper, 5) == b"again"
+        keeper.close()
+    assert not path.is_symlink()
+
+
+def test_two_openers_of_one_port_are_told_apart_even_in_one_process() -> None:
+    with Parrot("parrot") as parrot:
+        first, second = SerialLink(parrot.port, 9600), SerialLink(parrot.port, 9600)
+        first.open()
+        with pytest.raises(PortBusy, match="taken by another process"):
+            second.open()
+        first.close()
+        second.open()
+        second.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without permission")
+def test_a_port_that_we_may_not_open_names_the_group() -> None:
+    with Parrot("parrot") as parrot:
+        Path(parrot.port).chmod(0o600)
+        code = (
+            "import os, sys; from drivers.link import SerialLink; os.setgroups([]); os.setgid(65534);"
+            "os.setuid(65534); SerialLink(sys.argv[1], 9600).open()"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", code, parrot.port], capture_output=True, text=True, check=False
+        )
+    assert told.returncode == 1
+    assert "PortBusy" in told.stderr
+    assert "dialout" in told.stderr
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev", "/proc/self/status"])
+def test_what_is_no_serial_port_is_called_so(path: str) -> None:
+    with pytest.raises(DriverUnavailable, match="not a serial port"):
+        SerialLink(path, 9600).open()
+
+
+def test_a_missing_port_says_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(DriverUnavailable, match="plugged in") as caught:
+        SerialLink(str(tmp_path / "ttyUSB0"), 9600).open()
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def opened_pair() -> tuple[LoopLink, LoopLink]:
+    ours, theirs = loop_pair()
+    ours.open()
+    theirs.open()
+    return ours, theirs
+
+
+def test_loop_faults_drop_split_soil_and_delay() -> None:
+    ours, theirs = opened_pair()
+    ours.faults.drop = 1
+    ours.write(b"lost")
+    ours.faults.garbage_before, ours.faults.garbage_after, ours.faults.split_bytes = b"<<", b">>", 3
+    ours.write(b"kept")
+    assert theirs.read(100, 0.1) == b"<<k"
+    assert theirs.read(1, 0.1) == b"e"
+    assert theirs.read(100, 0.1) + theirs.read(100, 0.1) == b"pt>>"
+    ours.faults.delay_ms = 80.0
+    ours.write(b"late")
+    assert theirs.read(100, 0.02) == b""
+    assert theirs.read(100, 1.0) == b"<<l"
+    ours.close()
+    theirs.close()
+
+
+def test_a_cut_loop_is_a_lost_link_at_both_ends_until_it_is_opened_again() -> None:
+    ours, theirs = opened_pair()
+    ours.cut()
+    for end in (ours, theirs):
+        with pytest.raises(LinkLost):
+            end.write(b"x")
+        end.open()
+    ours.write(b"x")
+    assert theirs.read(1, 0.1) == b"x"
+    ours.close()
+    theirs.close()

@@ -1,0 +1,111 @@
+"""The motion gate on drawn pictures with the noise of a sensor."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.vision.motion import MotionGate
+
+RATE_NS = 66_666_667
+Image = NDArray[np.uint8]
+
+
+class Scene:
+    """A yard with sensor noise, at 15 frames/s."""
+
+    def __init__(self, height: int = 720, width: int = 1280, noise: int = 6) -> None:
+        self.random = np.random.default_rng(3)
+        self.noise = [self.random.integers(-noise, noise + 1, (height, width, 3), np.int16) for _ in range(8)]
+        self.number = 0
+        self.ground = np.clip(
+            90 + 30 * np.sin(np.arange(width) / 40)[None, :, None] + np.zeros((height, width, 3)), 0, 255
+        )
+        self.now_ns = 0
+        self.gate = MotionGate()
+
+    def look(self, *boxes: tuple[int, int, int, int], light: float = 1.0, level: int = 200) -> object:
+        picture = (self.ground * light).astype(np.int16)
+        for left, top, right, bottom in boxes:
+            picture[top:bottom, left:right] = round(level * light)
+        picture += self.noise[self.number % len(self.noise)]
+        self.number += 1
+        self.now_ns += RATE_NS
+        return self.gate.look(np.clip(picture, 0, 255).astype(np.uint8), self.now_ns)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    scene = Scene()
+    for _ in range(3):
+        scene.look()
+    return scene
+
+
+def test_the_first_picture_counts_as_moved_because_nobody_knows_what_it_holds() -> None:
+    motion = Scene().look()
+    assert motion.moved
+    assert motion.relit
+
+
+def test_noise_is_no_motion(scene: Scene) -> None:
+    assert not any(scene.look().moved for _ in range(15))
+
+
+def test_a_person_far_away_is_motion_and_its_place_is_known(scene: Scene) -> None:
+    motion = scene.look((600, 300, 660, 460))
+    assert motion.moved
+    area = motion.area
+    assert area.left == pytest.approx(600, abs=25)
+    assert area.bottom == pytest.approx(460, abs=25)
+    assert area.iou(type(area)(600, 300, 660, 460)) > 0.4
+
+
+def test_a_speck_is_no_motion(scene: Scene) -> None:
+    assert not scene.look((600, 300, 615, 310)).moved
+
+
+def test_a_dark_coat_on_a_grey_yard_is_motion(scene: Scene) -> None:
+    assert scene.look((600, 300, 680, 480), level=45).moved
+
+
+def test_a_cloud_is_no_motion(scene: Scene) -> None:
+    lights = np.linspace(1.0, 0.75, 12)
+    assert not any(scene.look(light=float(light)).moved for light in lights)
+
+
+def test_somebody_who_comes_while_a_cloud_passes_is_motion(scene: Scene) -> None:
+    assert scene.look((600, 300, 700, 520), light=0.8).moved
+
+
+def test_a_lamp_makes_the_background_new(scene: Scene) -> None:
+    lit = scene.look(light=2.4)
+    assert lit.relit
+    assert lit.share > 0.7
+    assert not scene.look(light=2.4).moved
+    assert scene.look((600, 300, 660, 460), light=2.4, level=20).moved
+
+
+def test_a_parked_car_becomes_background(scene: Scene) -> None:
+    car = (300, 200, 900, 600)
+    first = scene.look(car)
+    assert first.moved
+    assert not first.relit  # although it is white and fills a quarter of the picture
+    moved = [scene.look(car).moved for _ in range(200)]
+    assert all(moved[:15])
+    assert not any(moved[-15:])
+    assert scene.look().moved  # and its departure is seen
+
+
+def test_another_size_of_picture_starts_anew(scene: Scene) -> None:
+    other = Scene(360, 640)
+    other.gate = scene.gate
+    assert other.look().relit
+    assert not other.look().moved
+
+
+@pytest.mark.parametrize("size", [(1, 1), (50, 80), (99, 3), (101, 1920), (2160, 3840)])
+def test_any_size_of_picture_is_taken(size: tuple[int, int]) -> None:
+    gate = MotionGate()
+    picture = np.zeros((*size, 3), np.uint8)
+    assert gate.look(picture, 0).relit
+    assert not gate.look(picture, RATE_NS).moved

@@ -1,0 +1,169 @@
+"""The configuration: what is wrong is said whole, with its path and a hint."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from edge import settings as settings_module
+from edge.errors import SettingsError
+from edge.settings import Settings
+from edge.settings_file import effective, load_settings, parse_settings, section_schema, with_sections
+
+ROOT = Path(__file__).resolve().parents[2]
+REPLAY = {"type": "replay", "source": "film.avi", "looks_for": ["plate"]}
+CONFIGS = sorted((ROOT / "config").glob("*.toml"))
+
+
+def minimal(**changes: Any) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "device": {"id": "gate-1"},
+        "cameras": {"lane": dict(REPLAY)},
+        "boards": {"relay": {"type": "lcus", "port": "/dev/ttyUSB0"}},
+        "lanes": {
+            "entry": {
+                "type": "barrier",
+                "cameras": ["lane"],
+                "accepts": ["plate"],
+                "open": {"board": "relay", "channel": 1},
+            }
+        },
+    }
+    return document | changes
+
+
+def problems_of(document: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(document)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_settings(path).device.id
+
+
+def test_the_annotated_configuration_names_every_option() -> None:
+    text = (ROOT / "config" / "gatehouse.toml").read_text(encoding="utf-8")
+    sections = [c for c in vars(settings_module).values() if isinstance(c, type) and issubclass(c, BaseModel)]
+    options = {option for section in sections for option in section.model_fields}
+    missing = {option for option in options if option not in text}
+    assert not missing
+
+
+def test_the_defaults_in_the_annotated_configuration_are_the_real_ones() -> None:
+    text = (ROOT / "config" / "gatehouse.toml").read_text(encoding="utf-8")
+    decision = text.partition("[decision]")[2].partition("\n[")[0]
+    stated = tomllib.loads("\n".join(line.removeprefix("# ") for line in decision.splitlines()[1:]))
+    assert stated == settings_module.DecisionSettings().model_dump()
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    sections = [c for c in vars(settings_module).values() if isinstance(c, type) and issubclass(c, BaseModel)]
+    for section in sections:
+        for option, field in section.model_fields.items():
+            plain = option == "type" or section is Settings
+            assert plain or field.description, f"{section.__name__}.{option}"
+
+
+def test_a_typing_mistake_is_an_error_with_the_word_that_was_meant() -> None:
+    document = minimal(decision={"deadline_msec": 500})
+    assert problems_of(document) == ("decision.deadline_msec: unknown option; did you mean 'deadline_ms'?",)
+
+
+def test_all_faults_are_said_at_once_each_with_its_path() -> None:
+    document = minimal(device={"id": "Gate 1"}, decision={"agreeing_reads": 1})
+    document["lanes"]["entry"]["open"] = {"board": "relay", "chanel": 1}
+    said = "\n".join(problems_of(document))
+    for path in (
+        "device.id:",
+        "decision.agreeing_reads:",
+        "lanes.entry.open.channel: is missing",
+        "'channel'?",
+    ):
+        assert path in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cameras": {}}, "lanes.entry.cameras: no camera 'lane'"),
+        ({"boards": {}}, "lanes.entry.open.board: no board 'relay'"),
+        ({"cameras": {"lane": REPLAY | {"looks_for": ["face"]}}}, "looks for nothing that the lane accepts"),
+        ({"sync": {"enabled": True}}, "brokers is empty"),
+        ({"sync": {"brokers": ["http://x"]}}, "must begin with mqtt://"),
+        ({"sync": {"brokers": ["mqtt://x"], "cert_file": "a"}}, "belong together"),
+        ({"sync": {"brokers": ["mqtt://x"], "password_file": "a", "password_credential": "b"}}, "not both"),
+        ({"cameras": {"lane": REPLAY | {"region": [0.5, 0, 0.2, 1]}}}, "left < right"),
+        ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "'opencv', 'replay'"),
+    ],
+)
+def test_faults_between_sections_are_named(change: dict[str, Any], said: str) -> None:
+    assert said in "\n".join(problems_of(minimal(**change)))
+
+
+def test_ACC_4_a_lane_where_a_face_is_the_only_way_is_refused() -> None:
+    document = minimal()
+    document["cameras"]["lane"]["looks_for"] = ["face"]
+    lane = {
+        "type": "door",
+        "cameras": ["lane"],
+        "lock": {"board": "relay", "channel": 4},
+        "accepts": ["face"],
+    }
+    document["lanes"] = {"door": lane | {"other_ways": []}}
+    assert "face is the only way in" in "\n".join(problems_of(document))
+    document["lanes"] = {"door": lane | {"other_ways": ["staff"]}}
+    assert parse_settings(document).lanes["door"].other_ways == ("staff",)
+
+
+def test_a_close_wire_without_a_loop_is_refused() -> None:
+    document = minimal()
+    document["lanes"]["entry"]["close"] = {"board": "relay", "channel": 2}
+    assert "presence is not" in "\n".join(problems_of(document))
+
+
+def test_one_relay_cannot_mean_two_things() -> None:
+    document = minimal()
+    document["lanes"]["entry"]["stop"] = {"board": "relay", "channel": 1}
+    assert "is taken by lanes.entry.open" in "\n".join(problems_of(document))
+
+
+def test_secrets_are_masked_when_the_configuration_is_shown() -> None:
+    document = minimal(sync={"brokers": ["mqtts://x"], "password_file": "/secret/place", "username": "me"})
+    shown = effective(parse_settings(document))
+    assert "/secret/place" not in shown
+    assert 'sync.username = "me"' in shown
+
+
+def test_a_missing_file_and_broken_toml_are_one_line_each(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such configuration file"):
+        load_settings(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[device\n")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load_settings(broken)
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(broken)
+
+
+def test_sections_from_the_platform_replace_whole_sections_and_nothing_else() -> None:
+    settings = parse_settings(minimal())
+    changed = with_sections(settings, {"decision": {"agreeing_reads": 3}})
+    assert changed.decision.agreeing_reads == 3
+    assert changed.lanes == settings.lanes
+    assert changed.device == settings.device
+
+
+@pytest.mark.parametrize("section", ["device", "sync", "cameras", "decisions"])
+def test_sections_that_may_not_be_sent_are_refused(section: str) -> None:
+    with pytest.raises(SettingsError, match="not a section that can be sent"):
+        with_sections(parse_settings(minimal()), {section: {}})
+
+
+def test_schemas_for_the_platform_describe_their_options() -> None:
+    assert "agreeing_reads" in section_schema("decision")["properties"]
+    assert "BarrierLane" in section_schema("lanes")["$defs"]

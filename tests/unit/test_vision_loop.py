@@ -1,0 +1,263 @@
+"""The loop with canned senses on drawn frames: when it looks, what it reads, what it says."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from drivers.camera import Frame
+from edge.records import Box, Kind, Sighting
+from edge.settings import CameraSettings, OpenCvCamera
+from edge.vision.loop import Lookout, read_pause_s
+from edge.vision.senses import Finding, Reading
+
+S = 1_000_000_000
+FRAME_NS = S // 15
+GOOD = Reading(0.9, lattice=((("皖", -0.01),), (("A", -0.01),)))
+
+
+class CannedSense:
+    """Finds the white squares that are really in the picture, and reads what the test wants."""
+
+    reads_as = "read"
+    name = "canned"
+    found_ms: Mapping[str, float] = {}
+
+    def __init__(self, kind: Kind = Kind.PLATE) -> None:
+        self.kind = kind
+        self.searches = 0
+        self.read_sizes: list[int] = []
+        self.reading: Callable[[Finding], Reading] = lambda _: GOOD
+        self.text = ""
+        self.smallest_px = 0
+
+    def find(self, image: np.ndarray) -> list[Finding]:
+        self.searches += 1
+        white = cv2.inRange(image, (200, 200, 200), (255, 255, 255))
+        shapes = cv2.findContours(white, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+        boxes = sorted(cv2.boundingRect(shape) for shape in shapes)
+        return [Finding(Box(x, y, x + w, y + h), self.text) for x, y, w, h in boxes]
+
+    def read(self, image: np.ndarray, findings: Sequence[Finding]) -> list[Reading]:
+        self.read_sizes.append(len(findings))
+        return [self.reading(finding) for finding in findings]
+
+    def is_other(self, before: Reading, now: Reading) -> bool:
+        return before.template != now.template
+
+    def configure(self, smallest_px: int) -> None:
+        self.smallest_px = smallest_px
+
+
+class Stage:
+    """A lookout before a drawn yard, at 15 frames/s."""
+
+    def __init__(self, **options: object) -> None:
+        self.now_ns = 1000 * S
+        self.sense = CannedSense()
+        self.said: list[Sighting] = []
+        self.settings = OpenCvCamera(source="0", looks_for=("plate",), **options)  # type: ignore[arg-type]
+        self.lookout = self.make(self.settings)
+        self.seq = 0
+        # The start looks at everything once; let that pass.
+        self.show(seconds=12)
+        self.sense.searches = 0
+
+    def make(self, settings: CameraSettings) -> Lookout:
+        return Lookout("gate", "s1", settings, [self.sense], self.said.append, lambda: self.now_ns)
+
+    def show(
+        self, *squares: tuple[int, int], seconds: float = 1 / 15, step: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Show white squares of 60 px at these corners, moving by ``step`` each frame."""
+        for number in range(round(seconds * 15)):
+            image = np.full((360, 640, 3), 80, np.uint8)
+            for x, y in squares:
+                left, top = x + step[0] * number, y + step[1] * number
+                image[top : top + 60, left : left + 60] = 255
+            self.seq += 1
+            self.now_ns += FRAME_NS
+            self.lookout.step(Frame("gate", self.seq, self.now_ns - 5_000_000, image))
+
+    def told(self) -> list[Sighting]:
+        told, self.said[:] = list(self.said), []
+        return told
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_nothing_is_searched_while_nothing_moves_but_a_round_every_ten_seconds(stage: Stage) -> None:
+    stage.show(seconds=60)
+    assert 5 <= stage.sense.searches <= 7
+    assert stage.told() == []
+
+
+def test_somebody_who_comes_is_read_in_the_very_first_frame(stage: Stage) -> None:
+    stage.show((100, 100))
+    (sighting,) = stage.told()
+    assert (sighting.camera, sighting.session, sighting.track_id) == ("gate", "s1", 1)
+    assert sighting.box == Box(100, 100, 160, 160)
+    assert sighting.lattice == GOOD.lattice
+    assert sighting.seq == stage.seq
+    assert sighting.taken_ns == stage.now_ns - 5_000_000
+    assert sighting.sent_ns == stage.now_ns
+    assert sighting.stages_ms["capture_to_start"] == pytest.approx(5.0)
+    assert {"detect", "read"} <= set(sighting.stages_ms)
+
+
+def test_the_crop_is_cut_from_the_very_frame_that_was_read(stage: Stage) -> None:
+    stage.show((100, 100))
+    crop = cv2.imdecode(np.frombuffer(stage.told()[0].crop_jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert crop.shape == (96, 96, 3)
+    assert crop[48, 48].min() > 240
+    assert crop[4, 4].max() < 100
+
+
+def test_an_unsettled_track_is_read_often_at_first_and_seldom_later(stage: Stage) -> None:
+    counts = []
+    for seconds in (3, 7, 50, 60):
+        stage.show((100, 100), seconds=seconds)
+        counts.append(len(stage.told()))
+    assert counts[0] >= 40
+    assert 20 <= counts[1] <= 30
+    assert 20 <= counts[2] <= 28
+    assert counts[3] <= 8
+
+
+def test_a_settled_car_that_stands_costs_no_search_and_no_read(stage: Stage) -> None:
+    stage.show((100, 100), seconds=0.5)
+    stage.lookout.settle(stage.told()[0].track_id)
+    stage.show((100, 100), seconds=10)  # until it is background
+    stage.sense.read_sizes.clear()
+    stage.sense.searches = 0
+    stage.show((100, 100), seconds=600)
+    assert stage.sense.read_sizes == []
+    assert stage.sense.searches <= 61
+    assert stage.told() == []
+
+
+def test_when_the_settled_car_drives_off_its_track_ends(stage: Stage) -> None:
+    stage.show((100, 100), seconds=0.5)
+    last = stage.told()[-1]
+    stage.lookout.settle(last.track_id)
+    stage.show((100, 100), seconds=60)
+    stage.show(seconds=3)
+    (end,) = stage.told()
+    assert end.ended
+    assert (end.track_id, end.seq, end.lattice, end.crop_jpeg) == (
+        last.track_id,
+        last.seq,
+        last.lattice,
+        last.crop_jpeg,
+    )
+
+
+def test_a_newcomer_beside_a_settled_car_is_read_within_300_ms(stage: Stage) -> None:
+    stage.show((100, 100), seconds=0.5)
+    stage.lookout.settle(1)
+    stage.show((100, 100), seconds=30)
+    stage.told()
+    stage.show((100, 100), (400, 100), seconds=0.3)
+    assert {sighting.track_id for sighting in stage.told()} == {2}
+
+
+def test_two_side_by_side_are_two_tracks_read_in_one_go(stage: Stage) -> None:
+    stage.show((100, 100), (180, 100), seconds=1, step=(6, 0))
+    assert {sighting.track_id for sighting in stage.told()} == {1, 2}
+    assert set(stage.sense.read_sizes) == {2}
+
+
+def test_a_flaw_is_told_twice_a_second_without_content(stage: Stage) -> None:
+    stage.sense.reading = lambda _: Reading(flaw="too small")
+    stage.show((100, 100), seconds=2)
+    told = stage.told()
+    assert 3 <= len(told) <= 5
+    assert all(s.flaw == "too small" and s.lattice == () and s.crop_jpeg == b"" for s in told)
+    assert stage.lookout.reads == 0
+
+
+def test_a_flawed_thing_that_stays_for_ever_is_tried_ever_less(stage: Stage) -> None:
+    stage.sense.reading = lambda _: Reading(flaw="blurred")
+    stage.show((100, 100), seconds=120)
+    stage.sense.searches = 0
+    stage.show((100, 100), seconds=60)
+    assert stage.sense.searches <= 7
+
+
+def test_a_car_that_stopped_in_the_shade_is_read_again_when_it_rolls_on(stage: Stage) -> None:
+    stage.sense.reading = lambda _: Reading(flaw="too dark")
+    stage.show((100, 100), seconds=120)
+    stage.sense.reading = lambda _: GOOD
+    stage.told()
+    stage.show((100, 100), seconds=1.5, step=(5, 0))
+    assert [sighting.flaw for sighting in stage.told()][:1] == [""]
+
+
+def test_another_person_at_the_same_place_gets_a_new_track(stage: Stage) -> None:
+    stage.sense.reading = lambda _: Reading(0.9, template=b"alice")
+    stage.show((100, 100), seconds=0.3)
+    stage.told()
+    stage.sense.reading = lambda _: Reading(0.9, template=b"bob")
+    stage.show((100, 100), seconds=0.2)
+    told = stage.told()
+    assert (told[0].track_id, told[0].ended, told[0].template) == (1, True, b"alice")
+    assert {(s.track_id, s.template) for s in told[1:]} == {(2, b"bob")}
+
+
+def test_another_person_who_takes_a_settled_place_is_noticed(stage: Stage) -> None:
+    stage.sense.reading = lambda _: Reading(0.9, template=b"alice")
+    stage.show((100, 100), seconds=0.5)
+    stage.lookout.settle(1)
+    stage.told()
+    stage.sense.reading = lambda _: Reading(0.9, template=b"bob")
+    stage.show((104, 100), seconds=2, step=(4, 0))
+    told = stage.told()
+    assert (told[0].track_id, told[0].ended) == (1, True)
+    assert told[1].track_id == 2
+    assert told[1].template == b"bob"
+
+
+def test_an_input_of_the_lane_makes_it_look_although_nothing_moves(stage: Stage) -> None:
+    stage.lookout.wake(5.0)
+    stage.show(seconds=5)
+    assert stage.sense.searches >= 70
+    stage.show(seconds=5)
+    assert stage.sense.searches <= 80
+
+
+def test_only_the_region_is_searched_and_boxes_are_of_the_whole_frame() -> None:
+    stage = Stage(region=(0.5, 0.25, 1.0, 1.0))
+    stage.show((100, 200), (400, 200))
+    (sighting,) = stage.told()
+    assert sighting.box == Box(400, 200, 460, 260)
+
+
+def test_new_settings_are_taken_by_the_loop_and_the_senses(stage: Stage) -> None:
+    fields = stage.settings.model_dump() | {"region": (0.0, 0.0, 0.5, 1.0), "min_plate_px": 33}
+    stage.lookout.configure(OpenCvCamera(**fields))
+    assert stage.sense.smallest_px == 33
+    stage.show((400, 200), seconds=1)
+    assert stage.told() == []
+
+
+def test_when_the_camera_is_gone_all_tracks_end(stage: Stage) -> None:
+    stage.show((100, 100), (400, 100))
+    stage.told()
+    stage.lookout.leave()
+    assert [(s.track_id, s.ended) for s in stage.told()] == [(1, True), (2, True)]
+    assert stage.lookout.tracks == 0
+
+
+def test_settling_a_track_that_has_left_does_nothing(stage: Stage) -> None:
+    stage.lookout.settle(99)
+    assert stage.lookout.tracks == 0
+
+
+def test_the_pause_between_reads_never_shrinks_with_age() -> None:
+    pauses = [read_pause_s(age / 10) for age in range(3000)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 0.0
