@@ -165,7 +165,10 @@ class ModbusBoard(Section):
     reply_timeout_ms: int = Field(
         default=300, ge=50, le=2000, description="No answer for this long: unknown."
     )
-    local_echo: bool = Field(default=False, description="The adapter returns what was sent.")
+    gap_ms: int = Field(default=20, ge=4, le=500, description="Pause between two frames on the line.")
+    local_echo: bool | None = Field(
+        default=None, description="The adapter returns what was sent; not given: found out at start."
+    )
 
 
 BoardSettings = Annotated[LcusBoard | ModbusBoard, Field(discriminator="type")]

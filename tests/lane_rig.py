@@ -133,9 +133,7 @@ class Rig:
 
 
 @contextmanager
-def rig(
-    folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **changes: Any
-) -> Iterator[Rig]:
+def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **changes: Any) -> Iterator[Rig]:
     """A running lane at a running site; stopped in reverse order."""
     with ExitStack() as stack:
         where = stack.enter_context(

@@ -181,6 +181,7 @@ class Bench:
             Login(Broker.parse(url or self.broker.url), **options),
             self.folder / "platform",
             SystemClock(),
+            protocol=self.broker.protocol,
             reconnect_max_s=0.5,
         )
         self._stack.callback(counterpart.close)

@@ -5,19 +5,20 @@ the one of a real camera. What they do not model: packet loss on the radio, seve
 digest.
 """
 
-import itertools
 import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-_POLL_S = 0.05
-_REQUEST_TIMEOUT_S = 2.0
+_TURN_S = 0.02
+_SEND_TIMEOUT_S = 2.0
 _MOST_REQUEST = 16_384
 _BOUNDARY = b"gatehouse"
 
@@ -34,6 +35,16 @@ class CameraFault(StrEnum):
     """Noise instead of pictures."""
 
 
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connection: what it asked so far, whether it is sent pictures, and how many packets it got."""
+
+    connection: socket.socket
+    asked: bytes = b""
+    plays: bool = False
+    packets: int = 0
+
+
 class SimulatedCamera:
     """A camera on the loopback interface. Use as a context manager, or ``close``.
 
@@ -47,7 +58,7 @@ class SimulatedCamera:
         pictures: Exchange them for others, also of another size, in mid-stream.
         connections: Accepted so far.
 
-    Thread: its own, ``camera-port`` and one per connection; the attributes may be set from any.
+    Thread: one of its own, ``camera``; the attributes may be set from any.
     """
 
     scheme = "http"
@@ -58,10 +69,14 @@ class SimulatedCamera:
         self.path = path
         self.fault = CameraFault.NONE
         self.connections = 0
-        self._port = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._port: int = self._listener.getsockname()[1]
+        self._clients: dict[int, Client] = {}
+        self._is_cut = False
+        self._obeyed = threading.Event()
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self.restore()
+        self._thread = threading.Thread(target=self._run, name="camera")
+        self._thread.start()
 
     @property
     def url(self) -> str:
@@ -70,23 +85,17 @@ class SimulatedCamera:
 
     def cut(self) -> None:
         """Pull the plug: connections break, and the port refuses new ones. Returns when that is so."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        self._switch(is_cut=True)
 
     def restore(self) -> None:
-        """Come back at the same address, without fault."""
-        self.cut()
-        self._stopping = threading.Event()
+        """Come back at the same address, without fault. Returns when that is so."""
         self.fault = CameraFault.NONE
-        listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
-        self._launch("camera-port", self._accept, listener)
+        self._switch(is_cut=False)
 
     def close(self) -> None:
         """End for good."""
-        self.cut()
+        self._stopping.set()
+        self._thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -96,57 +105,90 @@ class SimulatedCamera:
     ) -> None:
         self.close()
 
-    def serve(self, connection: socket.socket) -> None:
-        """Answer one client until it goes or the camera stops."""
-        request = self.receive(connection)
+    def answer(self, client: Client, request: bytes) -> bool:
+        """Answer one request; False ends the connection."""
         if f" {self.path} ".encode() not in request.split(b"\r\n")[0]:
-            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return
-        connection.sendall(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: multipart/x-mixed-replace; boundary="
-            + _BOUNDARY
-            + b"\r\n\r\n"
+            client.connection.sendall(
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+            return False
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: multipart/x-mixed-replace; boundary="
+        client.connection.sendall(head + _BOUNDARY + b"\r\n\r\n")
+        client.plays = True
+        return True
+
+    def send(self, client: Client, picture: bytes, number: int) -> None:
+        """Send one picture; ``number`` counts the beats since the camera came up."""
+        part = (
+            f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
+            f"X-Timestamp: {number / self.fps:.3f}\r\n\r\n"
         )
-        for picture in self.stream():
-            part = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
-            connection.sendall(b"--" + _BOUNDARY + b"\r\n" + part + picture + b"\r\n")
+        client.connection.sendall(b"--" + _BOUNDARY + b"\r\n" + part.encode() + picture + b"\r\n")
+        client.packets += 1
 
-    def stream(self) -> Iterator[bytes]:
-        """The pictures in their time, as the fault has it; ends when the camera stops."""
-        for number in itertools.count():
-            if self._stopping.wait(1 / self.fps):
-                return
-            if self.fault is CameraFault.GARBAGE:
-                yield os.urandom(len(self.pictures[0]))
-            elif self.fault is not CameraFault.SILENT:
-                frozen = self.fault is CameraFault.FROZEN
-                yield self.pictures[0 if frozen else number % len(self.pictures)]
+    def _switch(self, *, is_cut: bool) -> None:
+        self._obeyed.clear()
+        self._is_cut = is_cut
+        self._obeyed.wait(5.0)
 
-    def receive(self, connection: socket.socket) -> bytes:
-        """One request up to its empty line; what has come when the client ends before that."""
-        request = b""
-        while b"\r\n\r\n" not in request and len(request) < _MOST_REQUEST:
-            piece = connection.recv(4096)
-            if not piece:
-                break
-            request += piece
-        return request
+    def _run(self) -> None:
+        began = time.monotonic()
+        number = 0
+        while not self._stopping.is_set():
+            if self._is_cut:
+                self._hang_up()
+                self._obeyed.set()
+                self._stopping.wait(_TURN_S)
+                continue
+            if self._listener.fileno() < 0:
+                self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._obeyed.set()
+            self._attend()
+            if time.monotonic() >= began + number / self.fps:
+                self._beat(number)
+                number = int((time.monotonic() - began) * self.fps) + 1
+        self._hang_up()
 
-    def _accept(self, listener: socket.socket) -> None:
-        with listener:
-            while not self._stopping.is_set():
-                if select.select([listener], [], [], _POLL_S)[0]:
-                    connection, _ = listener.accept()
-                    self.connections += 1
-                    self._launch("camera-client", self._attend, connection)
+    def _hang_up(self) -> None:
+        self._listener.close()
+        for client in self._clients.values():
+            client.connection.close()
+        self._clients.clear()
 
-    def _attend(self, connection: socket.socket) -> None:
-        connection.settimeout(_REQUEST_TIMEOUT_S)
-        # A client that goes away in the middle is the normal end of a stream.
-        with connection, suppress(OSError):
-            self.serve(connection)
+    def _attend(self) -> None:
+        """Take new connections and requests for a moment."""
+        port = self._listener.fileno()
+        for end in select.select([port, *self._clients], [], [], _TURN_S)[0]:
+            if end == port:
+                connection, _ = self._listener.accept()
+                connection.settimeout(_SEND_TIMEOUT_S)
+                self.connections += 1
+                self._clients[connection.fileno()] = Client(connection)
+            elif not self._hear(self._clients[end]):
+                self._clients.pop(end).connection.close()
 
-    def _launch(self, name: str, target: Callable[[socket.socket], None], end: socket.socket) -> None:
-        thread = threading.Thread(target=target, name=name, args=(end,))
-        self._threads.append(thread)
-        thread.start()
+    def _hear(self, client: Client) -> bool:
+        """Take what a client says; False when it is gone or must go."""
+        try:
+            piece = client.connection.recv(4096)
+            client.asked += piece
+            while b"\r\n\r\n" in client.asked:
+                request, client.asked = client.asked.split(b"\r\n\r\n", 1)
+                if not self.answer(client, request):
+                    return False
+        except OSError:
+            return False
+        return bool(piece) and len(client.asked) < _MOST_REQUEST
+
+    def _beat(self, number: int) -> None:
+        """Send everybody what the fault allows."""
+        if self.fault is CameraFault.SILENT:
+            return
+        picture = self.pictures[0 if self.fault is CameraFault.FROZEN else number % len(self.pictures)]
+        if self.fault is CameraFault.GARBAGE:
+            picture = os.urandom(len(picture))
+        for client in self._clients.values():
+            # One that is gone shows as readable in the next turn.
+            if client.plays:
+                with suppress(OSError):
+                    self.send(client, picture, number)

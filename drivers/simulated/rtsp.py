@@ -3,11 +3,9 @@
 It offers TCP only, as the driver must ask for it: a client that asks for UDP gets 461 and no stream.
 """
 
-import select
-import socket
 import struct
 
-from drivers.simulated.cameras import SimulatedCamera
+from drivers.simulated.cameras import Client, SimulatedCamera
 
 _PAYLOAD_JPEG = 26  # RFC 3551, table 5
 _CLOCK_HZ = 90_000
@@ -22,14 +20,8 @@ class SimulatedRtspCamera(SimulatedCamera):
 
     scheme = "rtsp"
 
-    def serve(self, connection: socket.socket) -> None:
-        """Answer requests, and after PLAY send pictures between them."""
-        while request := self.receive(connection):
-            if self._answer(connection, request) == "PLAY":
-                self._play(connection)
-                return
-
-    def _answer(self, connection: socket.socket, request: bytes) -> str:
+    def answer(self, client: Client, request: bytes) -> bool:
+        """Answer one request; pictures follow after PLAY, with keep-alive requests in between."""
         lines = request.decode(errors="replace").split("\r\n")
         method, url, _ = (lines[0] + "  ").split(" ", 2)
         headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
@@ -50,22 +42,19 @@ class SimulatedRtspCamera(SimulatedCamera):
             extra = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1;timeout=60\r\n"
         else:
             extra = "Session: 1\r\n"
-        connection.sendall(
+        client.connection.sendall(
             f"RTSP/1.0 {status}\r\nCSeq: {headers.get('cseq', '0')}\r\n{extra}"
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        return method if status.startswith("200") else ""
+        client.plays = client.plays or (method == "PLAY" and status.startswith("200"))
+        return method != "TEARDOWN"
 
-    def _play(self, connection: socket.socket) -> None:
-        sequence = 0
-        for number, picture in enumerate(self.stream()):
-            # Keep-alive requests and receiver reports come in between; neither needs more than to be taken.
-            if select.select([connection], [], [], 0)[0] and not connection.recv(65536):
-                return
-            stamp = round(number * _CLOCK_HZ / self.fps)
-            for packet in _packets(picture, sequence, stamp):
-                connection.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
-                sequence += 1
+    def send(self, client: Client, picture: bytes, number: int) -> None:
+        """Send one picture in as many packets as it takes."""
+        stamp = round(number * _CLOCK_HZ / self.fps) & 0xFFFFFFFF
+        for packet in _packets(picture, client.packets, stamp):
+            client.connection.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+            client.packets += 1
 
 
 def _packets(jpeg: bytes, sequence: int, stamp: int) -> list[bytes]:

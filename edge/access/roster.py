@@ -169,7 +169,8 @@ def person_to_json(person: Person) -> dict[str, Any]:
         "plates": list(person.plates),
         "group": person.group,
     }
-    return {name: value for name, value in document.items() if value or name in ("id", "group")}
+    # A limit of 0 s is a limit; only what is absent or empty may be left out.
+    return {name: value for name, value in document.items() if value not in (None, "", []) or name == "group"}
 
 
 def deny_from_json(document: JsonObject) -> DenyEntry:

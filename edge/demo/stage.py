@@ -45,8 +45,6 @@ from edge.settings_file import load_settings
 from edge.store import Consent, EventReader, SetStore, open_vault
 from edge.sync.session import Broker, Login
 
-LEAD_S = 7.0
-"""From the start of the daemon to the start of the films: long enough to load the networks."""
 SETTLE_S = 20.0
 """After the films, at most this long for the last events to reach the platform."""
 TURN_S = 0.1
@@ -149,8 +147,7 @@ class Stage:
     # Playing
 
     def _play_once(self, play: Play, settings: Settings, broker: BrokerProcess, platform: Counterpart) -> int:
-        lead_s = float(os.environ.get("GATEHOUSE_DEMO_LEAD_S", LEAD_S))
-        epoch_ns = self._clock.boot_ns() + round(lead_s * NS_PER_S)
+        epoch_ns = self._clock.boot_ns()
         self._write_config(broker, epoch_ns)
         self._story = Story(epoch_ns=epoch_ns, last_row=self._last_row(settings), feed=[])
         self._told = 0

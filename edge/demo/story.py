@@ -9,23 +9,24 @@ from edge.demo.view import VERDICT_STYLE, VERDICT_ZH, FeedLine
 from edge.records import Event
 from edge.store import OutboxRow, from_wire
 
-# Events that are told; the others are only counted.
+# Events that are told; the others are only counted. A change of phase is told by the phase it leads to.
 TELLING: Mapping[str, str] = {
     "barrier.opening": "抬杆 boom rises",
     "barrier.raised": "开到位 boom is up",
-    "barrier.passing": "车辆通过 car under the boom",
+    "barrier.passing": "车辆在杆下 car under the boom",
     "barrier.passed": "已通过 car has passed",
     "barrier.closing": "落杆 boom falls",
     "barrier.closed": "关到位 boom is down",
+    "barrier.held_open": "常开 held open",
+    "barrier.fault": "故障 fault",
     "barrier.reversed": "遇阻回升 raised again for safety",
     "barrier.authorised_not_passed": "授权未通过 let in but did not pass",
     "door.unlocked": "开锁 unlocked",
     "door.opened": "门已开 door opens",
     "door.passed": "已进入 went in",
     "door.locked": "上锁 locked",
-    "door.closed": "门已关 door is shut",
     "daemon.started": "边缘程序启动 daemon started",
-    "actuation.unknown": "断电前的动作结果未知 an actuation of the last run: unknown, not repeated",
+    "actuation.unknown": "上次动作结果未知,不重复 an actuation of the last run: unknown, not repeated",
 }
 
 
@@ -71,8 +72,13 @@ class Story:
             self.alarms.append(str(data.get("name")))
             line = f"报警 alarm {data.get('name')}: {data.get('detail')}"
             self.feed.append(FeedLine(at_s, event.subject, line, "yellow"))
-        elif event.type in TELLING:
-            self.feed.append(FeedLine(at_s, event.subject, TELLING[event.type], "cyan"))
+        else:
+            noun, _, change = event.type.partition(".")
+            word = f"{noun}.{data.get('phase')}" if change == "changed" else event.type
+            # Some phases have an event of their own, and are told by that.
+            said = {line.what for line in self.feed[-1:]}
+            if word in TELLING and TELLING[word] not in said:
+                self.feed.append(FeedLine(at_s, event.subject, TELLING[word], "cyan"))
 
     def _decided(self, at_s: float, lane: str, data: Mapping[str, Any]) -> None:
         verdict = str(data["verdict"])

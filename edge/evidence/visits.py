@@ -8,7 +8,9 @@ is given.
 Thread: the worker that decides only.
 """
 
+import itertools
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +26,7 @@ SAME_FACE_DISTANCE = 0.5
 SAME_PLATE_DISTANCE = 1.0
 """Look-alikes only; one character that nobody mixes up is another car."""
 
-_KEPT_TRACKS = 4096
+_KEPT = 1024  # tracks and visits that are remembered, those seen last; a busy lane has a few at a time
 _KEPT_TEMPLATES = 8
 
 
@@ -49,7 +51,7 @@ class Visits:
             gap_s: Seen again within this pause is the same visit.
         """
         self._gap_ns = round(gap_s * NS_PER_S)
-        self._visits: dict[str, _Visit] = {}
+        self._visits: OrderedDict[str, _Visit] = OrderedDict()  # seen last stands last
         self._tracks: OrderedDict[tuple[str, str, int], str] = OrderedDict()
 
     def place(
@@ -73,7 +75,6 @@ class Visits:
             person: Whom the roster knows behind the subject; joins a face and a plate.
             template: Descriptor of the latest usable face read, little-endian float32.
         """
-        self._forget(now_ns)
         track = (lane, identity.session, identity.track_id)
         seen = _traits(lane, identity, person, template)
         visit = self._visits.get(self._tracks.get(track, ""))
@@ -88,7 +89,11 @@ class Visits:
                 visit = earlier
         self._tracks[track] = visit.id
         self._tracks.move_to_end(track)
+        self._visits.move_to_end(visit.id)
         _learn(visit, seen, now_ns)
+        for remembered in (self._tracks, self._visits):
+            while len(remembered) > _KEPT:
+                remembered.popitem(last=False)
         return visit.id
 
     def report(self, visit_id: str, verdict: Verdict) -> bool:
@@ -106,19 +111,20 @@ class Visits:
 
     def present(self, lane: str, now_ns: int) -> tuple[str, ...]:
         """Ids of the visits of a lane that go on."""
-        return tuple(v.id for v in self._visits.values() if v.lane == lane and self._is_alive(v, now_ns))
+        return tuple(visit.id for visit in self._going_on(now_ns) if visit.lane == lane)
 
-    def _is_alive(self, visit: _Visit, now_ns: int) -> bool:
-        return now_ns - visit.last_ns <= self._gap_ns
+    def _going_on(self, now_ns: int) -> Iterator[_Visit]:
+        """The visits whose pause is not over yet, seen last first."""
+        since_ns = now_ns - self._gap_ns
+        return itertools.takewhile(lambda visit: visit.last_ns >= since_ns, reversed(self._visits.values()))
 
     def _find(self, seen: _Visit, now_ns: int, other_than: _Visit | None = None) -> _Visit | None:
         """The nearest visit that goes on and shows the same; None when there is none."""
         near = [
             (distance, visit)
-            for visit in self._visits.values()
+            for visit in self._going_on(now_ns)
             if visit is not other_than
             and visit.lane == seen.lane
-            and self._is_alive(visit, now_ns)
             and (distance := _distance(visit, seen)) < 1.0
         ]
         return min(near, key=lambda pair: (pair[0], -pair[1].last_ns))[1] if near else None
@@ -133,18 +139,6 @@ class Visits:
         """A track that proves to go on with an earlier visit leaves no second one behind."""
         if all(visit_id != visit.id for other, visit_id in self._tracks.items() if other != track):
             del self._visits[visit.id]
-
-    def _forget(self, now_ns: int) -> None:
-        """Drop what is over; a track that is still followed keeps its visit, however long it stands."""
-        while len(self._tracks) > _KEPT_TRACKS:
-            self._tracks.popitem(last=False)
-        if len(self._visits) > _KEPT_TRACKS // 4:
-            followed = set(self._tracks.values())
-            self._visits = {
-                visit_id: visit
-                for visit_id, visit in self._visits.items()
-                if visit_id in followed or self._is_alive(visit, now_ns)
-            }
 
 
 def _traits(lane: str, identity: Identity, person: str | None, template: bytes) -> _Visit:

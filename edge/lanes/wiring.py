@@ -73,6 +73,7 @@ def driver_of(name: str, board: BoardSettings, line: Link | None = None) -> Boar
                 "outputs": board.outputs,
                 "inputs": board.inputs,
                 "reply_timeout_ms": board.reply_timeout_ms,
+                "gap_ms": board.gap_ms,
                 "local_echo": board.local_echo,
             }
     return open_board(name, board.type, **where, **options)  # type: ignore[arg-type]

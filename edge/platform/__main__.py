@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.state_dir.mkdir(parents=True, exist_ok=True)
         if not (options.state_dir / PRIVATE_KEY_FILE).exists():
             log.info("made a signing key, fingerprint %s", make_keys(options.state_dir))
-        counterpart = Counterpart(_login(options), options.state_dir, SystemClock())
+        counterpart = Counterpart(
+            _login(options), options.state_dir, SystemClock(), protocol=options.protocol
+        )
     except EdgeError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)
@@ -87,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--username", help="for the broker")
     parser.add_argument("--password-file", type=Path, help="with the password on its first line")
     parser.add_argument("--ca-file", type=Path, help="who signed the broker's certificate")
+    parser.add_argument("--protocol", choices=("auto", "5", "3.1.1"), default="auto", help="of MQTT")
     parser.add_argument("--client-id", default="gh-platform", help="one per counterpart on a broker")
     return parser
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from edge.errors import Unavailable
+from edge.sync.session import ProtocolChoice
 
 STARTS_WITHIN_S = 15.0
 STOPS_WITHIN_S = 5.0
@@ -81,6 +82,11 @@ class BrokerProcess:
     def url(self) -> str:
         """Where it listens."""
         return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def protocol(self) -> ProtocolChoice:
+        """What to set as ``sync.protocol``: the broker in Python does not refuse MQTT 5, it stays silent."""
+        return "auto" if self.kind == "mosquitto" else "3.1.1"
 
     @property
     def pid(self) -> int:

@@ -23,7 +23,7 @@ from edge.platform.steady_link import SteadyLink
 from edge.records import JsonObject, Stream
 from edge.store.envelope import json_bytes
 from edge.sync.mqtt_link import MqttLink
-from edge.sync.session import Connected, Ended, Login, Received
+from edge.sync.session import Connected, Ended, Login, ProtocolChoice, Received
 from edge.sync.topics import ROOT, Topics, parse
 from edge.sync.waker import Waker
 from edge.worker import Worker
@@ -50,6 +50,7 @@ class Counterpart(Worker):
         clock: Clock,
         *,
         collects: bool = True,
+        protocol: ProtocolChoice = "auto",
         reconnect_max_s: float = 5.0,
     ) -> None:
         """Open the ledger and the keys; ``start`` then connects, and goes on trying for ever.
@@ -60,6 +61,7 @@ class Counterpart(Worker):
             clock: For timeouts and issue times.
             collects: False: do not take or acknowledge events, only command and configure, as a tool beside
                 another counterpart does.
+            protocol: Version of MQTT; overrides that of the login.
             reconnect_max_s: Longest pause between two tries.
 
         Raises:
@@ -71,7 +73,7 @@ class Counterpart(Worker):
         self.ledger = Ledger(folder / LEDGER_FILE)
         self._collects = collects
         self._waker = Waker()
-        self._steady = SteadyLink(login, clock, self._waker, reconnect_max_s)
+        self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
         self._lock = threading.Lock()  # for the ledger and what others read; never held while sending
         self._changed = threading.Condition(self._lock)
         self._devices: dict[str, KnownDevice] = {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from edge.clock import NS_PER_S, Clock
 from edge.sync.dialer import Dialer
 from edge.sync.mqtt_link import MqttLink
-from edge.sync.session import Connected, Ended, LinkEvent, LinkFailed, Login, Trouble
+from edge.sync.session import Connected, Ended, LinkEvent, LinkFailed, Login, ProtocolChoice, Trouble
 from edge.sync.waker import Waker
 
 log = logging.getLogger(__name__)
@@ -16,10 +16,12 @@ log = logging.getLogger(__name__)
 class SteadyLink:
     """One broker, tried for ever with a jittered pause; MQTT 5, and 3.1.1 where that is refused."""
 
-    def __init__(self, login: Login, clock: Clock, waker: Waker, reconnect_max_s: float) -> None:
+    def __init__(
+        self, login: Login, clock: Clock, waker: Waker, protocol: ProtocolChoice, reconnect_max_s: float
+    ) -> None:
         self._login, self._clock, self._waker = login, clock, waker
         chance = random.Random()  # noqa: S311 - jitter, no secret
-        self._dialer = Dialer([login.broker], "auto", reconnect_max_s, chance)
+        self._dialer = Dialer([login.broker], protocol, reconnect_max_s, chance)
         self._link: MqttLink | None = None
         self._dial_at_ns = self._connected_ns = 0
 

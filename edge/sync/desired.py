@@ -90,7 +90,8 @@ class Desired:
         self._trial_began_ns = self._healthy_since_ns = 0
         self._problems_before: frozenset[str] = frozenset()
         self._waiting: bytes | None = None
-        self._refusal: tuple[Fault, ...] = ()
+        self._refusal: tuple[Fault, ...] = ()  # of a message that was not worth a row
+        self._misfit: tuple[Fault, ...] = ()  # between the document that should run and the file
         self._refusal_told_ns = -REFUSALS_APART_NS
         self._told: JsonObject | None = None
 
@@ -128,8 +129,8 @@ class Desired:
             self._lay(running)
         except DocumentRefused as error:
             log.error("configuration %d no longer fits the file: %s", self._state.about[0], error)
-            self._refusal = error.faults
             self._lay(None)
+            self._misfit = error.faults
         return self._settings
 
     def receive(self, raw: bytes) -> None:
@@ -171,7 +172,8 @@ class Desired:
     def report(self) -> JsonObject:
         """What became of the last document, and what runs."""
         state = self._state
-        phase, faults = (Phase.REJECTED, self._refusal) if self._refusal else (state.phase, state.faults)
+        refusal = self._refusal or self._misfit
+        phase, faults = (Phase.REJECTED, refusal) if refusal else (state.phase, state.faults)
         return {
             "schema": 1,
             "rev": state.about[0],
@@ -219,7 +221,7 @@ class Desired:
         if effective_hash(settings) == effective_hash(self._settings):
             # There is nothing to try: only the revision moves.
             self._keep(applied(self._state))
-            self._laid = document
+            self._laid, self._misfit = document, ()
             log.info("configuration %d says what runs already", document.rev)
             return
         self._keep(advanced(self._state, Phase.STAGED))
@@ -262,15 +264,15 @@ class Desired:
         try:
             self._lay(self._state.running)
         except DocumentRefused as error:
-            self._refusal = error.faults
             self._lay(None)
+            self._misfit = error.faults
         # It ran a moment ago. Should it fail now, the error ends this worker, and the start that follows
         # begins from the row.
         self._apply(self._settings, self.revision)
 
     def _lay(self, document: Document | None) -> Settings:
         self._settings = settings_for(self._base, document)
-        self._laid = document
+        self._laid, self._misfit = document, ()
         return self._settings
 
     def _keep(self, state: ConfigState) -> None:

@@ -8,9 +8,8 @@ which throw each other out, do so ever more slowly.
 
 import random
 from collections.abc import Sequence
-from typing import Literal
 
-from edge.sync.session import NEEDS_A_PERSON, Broker, Protocol, Trouble
+from edge.sync.session import NEEDS_A_PERSON, Broker, Protocol, ProtocolChoice, Trouble
 
 STABLE_S = 20.0
 
@@ -21,7 +20,7 @@ class Dialer:
     def __init__(
         self,
         brokers: Sequence[Broker],
-        protocol: Literal["auto", "5", "3.1.1"],
+        protocol: ProtocolChoice,
         longest_pause_s: float,
         chance: random.Random,
     ) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from ssl import SSLContext
+from typing import Literal
 from urllib.parse import urlsplit
 
 from edge.errors import Unavailable, UsageError
@@ -16,6 +17,10 @@ class Protocol(StrEnum):
 
     V5 = "5"
     V311 = "3.1.1"
+
+
+ProtocolChoice = Literal["auto", "5", "3.1.1"]
+"""As in the settings; auto: 5, then 3.1.1 where that is refused."""
 
 
 class Trouble(StrEnum):

@@ -56,7 +56,7 @@ def ensure_converted(cache_dir: Path, progress: Progress | None = None) -> Path:
     if not fault:
         return path
     log.info("converting the face network into %s (%s)", path, fault)
-    report = progress or (lambda share: None)
+    report = progress or _unheard
     report(0.0)
     source = find_weights(RECOGNITION).read_bytes()
     report(0.1)
@@ -85,7 +85,7 @@ def convert_recognition(content: bytes, progress: Progress | None = None) -> byt
     Raises:
         ModelMismatch: Cut off, or another network.
     """
-    report = progress or (lambda share: None)
+    report = progress or _unheard
     layers = _Layers(read_layers(RECOGNITION, content))
     report(0.3)
     network = Network(
@@ -173,6 +173,10 @@ def _pad(network: Network, flow: str, channels: int, side: int) -> str:
         return flow
     pads = network.constant(np.array([0, 0, 0, 0, 0, channels, side, side], np.int64))
     return network.add("Pad", [flow, pads])
+
+
+def _unheard(_share: float) -> None:
+    """Progress that nobody asked for."""
 
 
 class _Layers:

@@ -3,7 +3,7 @@
 What is known of the format (dlib's serialize.h and dnn/layers.h, dnn/tensor.h):
 
 - An integer is one byte (low half: how many bytes follow, top bit: negative) and its bytes, lowest first.
-- A text is its length as such an integer and its bytes. Every layer begins with its name ("con_4", "affine_").
+- A text is its length as such an integer and its bytes. Every layer begins with its name ("con_4").
 - A tensor is a version (2), its four sizes as integers, and 32-bit floats, lowest byte first.
 - Layers stand in the order in which a picture passes through them. Between them lies bookkeeping of the
   training, which is skipped by looking for the next name; tensors are read whole, so that no name is ever

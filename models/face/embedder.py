@@ -72,8 +72,8 @@ class ConvertedEmbedder:
     def embed(self, image: BgrImage, faces: Sequence[FaceDetection]) -> NDArray[np.float32]:
         """Describe faces of one picture: (n, 128) float32, in the order given.
 
-        With ``mirrored``, each is the mean of the face's template and its mirror image's. Such templates can be
-        compared with plain ones.
+        With ``mirrored``, each is the mean of the face's template and its mirror image's. Such templates can
+        be compared with plain ones.
         """
         return self.embed_aligned(align_faces(image, faces))
 

@@ -1,8 +1,8 @@
 """Is the match good enough to call the face by that name? Pure numbers in, yes or no out.
 
-A fixed distance is no rule: the more persons are enrolled, the nearer the nearest of them comes to a stranger.
-The usual 0.6 accepts 14 of 100 strangers at 20 persons and 71 at 300. So the threshold follows the
-number of persons until the gallery is large enough to be asked itself (``calibrate``).
+A fixed distance is no rule: the more persons are enrolled, the nearer the nearest of them comes to a
+stranger. The usual 0.6 accepts 14 of 100 strangers at 20 persons and 71 at 300. So the threshold follows
+the number of persons until the gallery is large enough to be asked itself (``calibrate``).
 """
 
 import math
@@ -18,8 +18,8 @@ DEFAULT_RATE = 1e-3
 DEFAULT_MARGIN = 0.03
 """How much farther the nearest other person must be."""
 
-# Distances of different persons (dlib-resnet, 805,620 pairs of lfw-dev): a share of 1e-2 lies below 0.61, and each
-# further tenth 0.0735 lower (measured 0.61, 0.532, 0.459, 0.394 for 1e-2 ... 1e-5).
+# Distances of different persons (dlib-resnet, 805,620 pairs of lfw-dev): a share of 1e-2 lies below 0.61,
+# and each further tenth 0.0735 lower (measured 0.61, 0.532, 0.459, 0.394 for 1e-2 ... 1e-5).
 _PAIR_RATE, _PAIR_DISTANCE, _DISTANCE_PER_DECADE = 1e-2, 0.61, 0.0735
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 0.33, 0.52
 # Two pictures of one person, same data, 1,465 pairs: mean and spread of their distance.
@@ -68,11 +68,15 @@ class FaceRule:
         """What an operator is told, in English and Chinese."""
         strangers = round(1 / self.rate)
         tenths = max(0, min(10, round(10 * self.recall)))
-        return (
+        english = (
             f"At {self.persons} persons and 1 in {strangers:,} strangers accepted, expect to recognise "
-            f"{tenths} of 10 single pictures.",
-            f"登记 {self.persons} 人、每 {strangers} 次陌生人误识 1 次时，预计 10 张单张照片中可认出 {tenths} 张。",
+            f"{tenths} of 10 single pictures."
         )
+        chinese = (
+            f"登记 {self.persons} 人、每 {strangers} 次陌生人尝试误识 1 次时，"
+            f"预计 10 张单张照片中可认出 {tenths} 张。"
+        )
+        return english, chinese
 
 
 def judge_face(match: FaceMatch, threshold: float | None = None, margin: float = DEFAULT_MARGIN) -> bool:
@@ -101,8 +105,8 @@ def default_threshold(persons: int, rate: float = DEFAULT_RATE) -> float:
 def calibrate(gallery: Gallery, rate: float = DEFAULT_RATE, margin: float = DEFAULT_MARGIN) -> FaceRule:
     """Make the rule for a gallery by letting its own entries play strangers.
 
-    Each of up to 3,000 templates is matched as if its person were not enrolled. The threshold is the score that
-    the wanted share of them stays under; for a share too small to be counted, the lowest twentieth is
+    Each of up to 3,000 templates is matched as if its person were not enrolled. The threshold is the score
+    that the wanted share of them stays under; for a share too small to be counted, the lowest twentieth is
     continued as an exponential tail. Takes about a millisecond for each template asked.
 
     Args:
@@ -123,7 +127,7 @@ def calibrate(gallery: Gallery, rate: float = DEFAULT_RATE, margin: float = DEFA
     ]
     scores = np.sort([match.score for match in asked])
     threshold = _rare_quantile(scores, rate)
-    # A resident's own match has the neighbourhoods of such a stranger and the distance of two pictures of one person.
+    # A resident has the neighbourhoods of such a stranger, and the distance of two pictures of one person.
     levels = [PROBE_SHARE * match.cohort_mean + ENTRY_SHARE * match.entry_mean for match in asked]
     shares = [_normal_share((threshold + level - _SAME_MEAN) / _SAME_SPREAD) for level in levels]
     recall = sum(shares) / len(shares)

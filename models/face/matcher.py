@@ -4,9 +4,9 @@ A snapshot is built once, shared freely between threads, and replaced as a whole
 last reader lets go of it, its templates are overwritten. Whether a match is good enough is not decided here:
 see models.face.judgement.
 
-A distance alone says little: some faces lie where many others lie, and strangers come near them. So a match also
-carries two neighbourhoods: how near the next persons are to the probe, and how near other persons are to the
-entry. ``FaceMatch.score`` is the distance with both taken into account.
+A distance alone says little: some faces lie where many others lie, and strangers come near them. So a match
+also carries two neighbourhoods: how near the next persons are to the probe, and how near other persons are to
+the entry. ``FaceMatch.score`` is the distance with both taken into account.
 """
 
 import math
@@ -120,7 +120,7 @@ class Gallery:
 
         Args:
             template: (dimensions,) float32.
-            among: Only these may be the subject. The others still count as others: who looks more like somebody
+            among: Only these may be the subject. The rest still count as others: who looks more like somebody
                 outside this set than like the subject has a negative margin.
 
         Raises:
@@ -150,7 +150,7 @@ class Gallery:
         )
 
     def match_stranger(self, person: str, template: Template) -> FaceMatch:
-        """Match as if this person were not enrolled: what the gallery would say to a stranger of this looks."""
+        """Match as if this person were not enrolled: what would the gallery say to a stranger like them?"""
         rows, number = self._rows, self._number[person]
         near = rows.nearest_persons(rows.axes.turn(np.asarray(template, np.float32)), COHORT + 2)
         near = [entry for entry in near if entry[1] != number][: COHORT + 1]

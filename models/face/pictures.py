@@ -65,7 +65,7 @@ def load_picture(picture: Path | str | bytes) -> BgrImage:
 
 
 def resize_picture(image: BgrImage, width: int, height: int) -> BgrImage:
-    """The picture at another size; averaging when it shrinks, so that fine texture does not turn into noise."""
+    """Bring a picture to another size; shrinking averages, so that fine texture does not turn into noise."""
     shrinks = width * height < image.shape[0] * image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (max(1, width), max(1, height)), interpolation=method), np.uint8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.face.alignment import AlignedFace, align_faces
 from models.results import BgrImage, FaceDetection
 
-# Where the template of a spoilt face moves by about 0.35 from that of the clear one (half the way to a stranger):
+# Where the template of a spoilt face moves by about 0.35 from that of the clear one (half way to a stranger):
 # measured on 212 faces made smaller, darker, brighter, and blurred all round or one way.
 SMALLEST_EYE_DISTANCE_PX = 16.0
 LEAST_SHARPNESS = 4.0

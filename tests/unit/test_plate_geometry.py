@@ -56,7 +56,8 @@ def test_the_own_reader_is_chosen_only_when_the_manifest_and_both_files_are_ther
     manifest = tmp_path / "manifest.toml"
     assert not own_weights_present(manifest)
     entries = [
-        f'[model.{name}]\nfile = "{name}.onnx"\nbytes = 1\nsha256 = "{"0" * 64}"\nlicence = "Apache-2.0"\nsource = "own"\n'
+        f'[model.{name}]\nfile = "{name}.onnx"\nbytes = 1\nsha256 = "{"0" * 64}"\n'
+        'licence = "Apache-2.0"\nsource = "own"\n'
         for name in OWN_WEIGHTS
     ]
     manifest.write_text("\n".join(entries), "utf-8")

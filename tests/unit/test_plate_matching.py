@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.plate.confusion import confusion_cost
 from models.plate.decode import decode
+from models.plate.fusion import fuse
 from models.plate.grammar import PlateKind, generate
 from models.plate.lattice import Lattice, lattice_from_text, make_position
 from models.plate.matching import MatchOutcome, deny_hits, match_plate
@@ -50,6 +51,15 @@ def test_a_look_alike_of_which_the_reader_was_sure_is_refused() -> None:
     match = match_plate(sure, {"粤B12B45"})
     assert match.plate is None
     assert match.outcome is MatchOutcome.CERTAIN_DIFFERENCE
+
+
+def test_a_settled_track_can_still_be_a_look_alike_of_a_known_plate() -> None:
+    reads = [doubtful("粤B12845", 4, "B", 0.3)] * 4
+    settled = decode(fuse(reads), overrule=30.0)
+    assert settled.margin >= 2.0
+    assert match_plate(settled, {"粤B12B45"}).fuzzy
+    certain = decode(fuse([lattice_from_text("粤B12845", 0.97)] * 2), overrule=30.0)
+    assert match_plate(certain, {"粤B12B45"}).plate is None
 
 
 def test_a_text_without_margins_matches_only_exactly() -> None:
