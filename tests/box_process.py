@@ -15,7 +15,7 @@ from edge.records import EventDraft, Stream
 
 def main() -> None:
     folder, url, keys, protocol, first = sys.argv[1:6]
-    settings = make_settings(Path(folder), brokers=(url,), protocol=protocol, reconnect_max_s=0.5)
+    settings = make_settings(Path(folder), brokers=(url,), protocol=protocol, reconnect_max_s=1.0)
     box = Box(Path(folder), settings, Path(keys)).start()
     enough = threading.Event()
 

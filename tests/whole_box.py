@@ -1,4 +1,4 @@
-"""The whole daemon as a process of its own, on a simulated site, a real broker, and with independent listeners."""
+"""The whole daemon as a process of its own: simulated site, real broker, independent listener."""
 
 import json
 import os
@@ -106,10 +106,8 @@ class WholeBox:
             "device": {"id": DEVICE, "tenant": TENANT, "state_dir": str(self.folder / "state")},
             "boards": {
                 relay: {"type": "lcus", "port": str(self.folder / "lcus")},
-                io: {
-                    "type": "modbus", "profile": "lc", "port": str(self.folder / "io"), "outputs": 0, "inputs": 8,
+                io: {"type": "modbus", "profile": "lc", "port": str(self.folder / "io"), "outputs": 0},
                 },
-            },
             "cameras": self._cameras,
             "lanes": lanes,
             "sync": {

@@ -5,6 +5,7 @@
     small_boards   SimulatedKmtronicBoard, SimulatedDevantechBoard, SimulatedNumatoBoard
     barrier    a boom with travel time, limits, loop and beam        door     a door with lock and contact
     script     cars, persons and levels at given times               site     the boards, wired to both
+    cameras    an MJPEG camera that fails to order                   rtsp     the same over RTSP
 
 Shipped as product code: the configuration can name these instead of hardware. ``drivers.simulated.site`` is
 also a program (``python -m drivers.simulated.site``) and is therefore not imported here.

@@ -29,12 +29,12 @@ LANE_FPS = 12.5
 LEAD_S = 5.0
 """The lane stays empty for this long, while the daemon loads its networks."""
 VISITS = (
-    Visit(RESIDENT_PLATE, "blue", arrive_s=LEAD_S, stop_s=3.0, leave="pass"),
-    Visit(STRANGE_PLATE, "blue", arrive_s=LEAD_S + 15.5, stop_s=3.0, leave="back"),
+    Visit(RESIDENT_PLATE, "blue", arrive_s=LEAD_S, stop_s=6.0, leave="pass"),
+    Visit(STRANGE_PLATE, "blue", arrive_s=LEAD_S + 18.5, stop_s=3.0, leave="back"),
 )
-RESIDENT_AT_DOOR_S = (LEAD_S + 8.0, LEAD_S + 12.5)
-STRANGER_AT_DOOR_S = (LEAD_S + 18.0, LEAD_S + 22.5)
-END_S = LEAD_S + 29.0
+RESIDENT_AT_DOOR_S = (LEAD_S + 8.0, LEAD_S + 13.0)
+STRANGER_AT_DOOR_S = (LEAD_S + 19.0, LEAD_S + 24.0)
+END_S = LEAD_S + 31.0
 """When everything has been decided and moved; the strange car still reverses then."""
 FILM_SEED = 20261123
 

@@ -94,6 +94,9 @@ class Database:
             return
         if connection.readonly("main"):
             raise JournalError(f"{self.path}: cannot be written; check its owner, mode and file system")
+        # While a new file is switched to WAL it has a rollback journal for a moment. EXTRA flushes the folder
+        # when that is gone; else it could be back after a power cut and undo the switch, and the log with it.
+        connection.pragma("synchronous", "EXTRA")
         if connection.pragma("journal_mode", "wal") != "wal":
             raise JournalError(
                 f"{self.path}: this file system cannot hold a write-ahead log; use a local one"
@@ -186,7 +189,8 @@ class Database:
 
     def close(self) -> None:
         """Close; harmless when closed."""
-        self._connection.close()
+        with _mapped(self.path):
+            self._connection.close()
 
 
 def _too_old() -> bool:

@@ -143,7 +143,11 @@ class SetStore:
     # Writing: each returns the new revision, or what the deletion left as proof
 
     def put_person(self, person: Person) -> int:
-        """Add a person or replace their entry; consent and templates stay as they are."""
+        """Add a person or replace their entry; consent and templates stay as they are.
+
+        Raises:
+            UsageError: The record breaks a rule of the roster (an id, a plate, a date).
+        """
         with self._changing() as rev:
             self._put(person)
         return rev
@@ -283,7 +287,9 @@ class SetStore:
         return int(self._database.execute("SELECT value FROM meta WHERE key = 'rev'")[0][0])
 
     def _put(self, person: Person) -> None:
-        body = json.dumps(person_to_json(person), ensure_ascii=False)
+        # What is stored has been checked, whoever built the record: reading trusts it.
+        checked = person_from_json(person_to_json(person))
+        body = json.dumps(person_to_json(checked), ensure_ascii=False)
         self._database.execute(
             "INSERT INTO persons VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
             (person.id, body),
@@ -325,7 +331,7 @@ def _persons(bodies: Sequence[str]) -> list[Person]:
     persons: list[Person] = []
     for body in bodies:
         try:
-            persons.append(person_from_json(json.loads(body)))
+            persons.append(person_from_json(json.loads(body), plates_are_checked=True))
         except UsageError as error:
             log.error("a stored person is left out: %s", error)
     return persons

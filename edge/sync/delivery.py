@@ -93,12 +93,14 @@ class Delivery:
         self._outbox.wake(committed)
         for stream in self._outbox.overdue(now_ns):
             log.debug("the platform has not acknowledged %s; sending again", stream)
-        for demand in self._outbox.demands(now_ns):
-            rows = self._journal.pending(demand.stream, demand.after, demand.limit)
-            self._outbox.fetched(demand, len(rows))
-            for row in rows:
-                token = link.publish(self._topics.event(row.stream), row.payload)
-                self._outbox.sent(row, token, now_ns)
+        # Each round sends something or learns that a stream has no more, so this ends.
+        while demands := self._outbox.demands(now_ns):
+            for demand in demands:
+                rows = self._journal.pending(demand.stream, demand.after, demand.limit)
+                self._outbox.fetched(demand, len(rows))
+                for row in rows:
+                    token = link.publish(self._topics.event(row.stream), row.payload)
+                    self._outbox.sent(row, token, now_ns)
 
     def silent_s(self, now_ns: int) -> float:
         """Seconds for which events have been out while the platform acknowledged nothing; 0 when none are."""

@@ -6,6 +6,7 @@ Control side:
 
 Between the two:
     messages   what is said: Start, Look, Settled, Configure down; Ready, Sighting, Health, Stats, Failed up
+    fields     the type and bounds of each field of a message
     wire       how it is framed: length, JSON, bytes; never pickle: the child decodes untrusted pictures
 
 Child side:
@@ -17,6 +18,7 @@ Child side:
     tracking   Tracker: which of these boxes is which of those
     senses     faces and plates behind one small contract
     crops      the evidence picture
+    timing     medians of the stages' times
 """
 
 from edge.vision.eye import Eye, EyeStats

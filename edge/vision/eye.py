@@ -12,7 +12,7 @@ from edge.records import Sighting
 from edge.settings import CameraSettings, ModelSettings
 from edge.vision.messages import Configure, Health, Look, Order, Ready, Report, Settled, Stats
 from edge.vision.process import VisionDied, VisionProcess
-from edge.vision.sight import FROZEN, LOST
+from edge.vision.sight import ENDED, FROZEN, LOST
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,21 @@ SILENT_S = 10.0
 # Loading may include converting a network, which takes a minute on a small board.
 LOADING_S = 180.0
 _TURN_S = 0.25
+
+
+class BackOff:
+    """Pauses between two runs, longer each time, until one went well."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def after_run(self, ran_s: float) -> float:
+        """Seconds to wait after a run of that length."""
+        if ran_s > RAN_WELL_S:
+            self._failures = 0
+        pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+        self._failures += 1
+        return pause_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ class Eye(Worker):
         self._process: VisionProcess | None = None
         self._epoch_ns = 0
         self._heard_ns = 0
-        self._failures = 0
+        self._back_off = BackOff()
 
     def settle(self, track_id: int, session: str = "") -> None:
         """Say that a track's evidence is settled. With its session, a process started since is not misled."""
@@ -131,9 +146,7 @@ class Eye(Worker):
             while not self.stopping.is_set():
                 began_ns = self.clock.boot_ns()
                 self._run_once()
-                if (self.clock.boot_ns() - began_ns) > RAN_WELL_S * NS_PER_S:
-                    self._failures = 0
-                self._rest()
+                self._rest(self._back_off.after_run((self.clock.boot_ns() - began_ns) / NS_PER_S))
         finally:
             self._end()
 
@@ -204,8 +217,8 @@ class Eye(Worker):
                 self._alarms.clear(health.name, self.camera)
             if health.name == LOST:
                 self.stats = replace(self.stats, is_seeing=not health.standing)
-        else:
-            log.info("%s: %s %s", self.camera, health.name, health.detail)
+        elif health.name == ENDED:
+            log.info("%s: %s", self.camera, health.detail)
             self.stats = replace(self.stats, film_ended=health.standing)
 
     def _send(self, order: Order) -> None:
@@ -213,10 +226,8 @@ class Eye(Worker):
         if process is not None and not process.send(order):
             log.debug("%s: %s could not be told", self.camera, type(order).__name__)
 
-    def _rest(self) -> None:
+    def _rest(self, pause_s: float) -> None:
         """Wait before the next process."""
-        pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
-        self._failures += 1
         until_ns = self.clock.boot_ns() + round(pause_s * NS_PER_S)
         while not self.stopping.is_set() and self.clock.boot_ns() < until_ns:
             self.beat()

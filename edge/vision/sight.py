@@ -62,7 +62,9 @@ class Sight:
         if frame.taken_ns < self._lost_ns:
             return
         self._last_frame_ns = frame.taken_ns
-        self._ended = False
+        if self._ended:
+            self._ended = False
+            self._edge(ENDED, standing=False)
         self._edge(LOST, standing=False)
         now_print = zlib.crc32(frame.image[::_STEP, ::_STEP].tobytes())
         if now_print != self._print or not self._changed_ns:

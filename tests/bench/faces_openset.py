@@ -35,7 +35,9 @@ def nearest_mean(distances: Array, skip: int, count: int) -> Array:
 def forms() -> dict[str, Callable[[Array, Array], Array]]:
     """Each takes (probe x entry) distances and (entry x entry) distances with an infinite diagonal."""
 
-    def blend(probe: float, entry: float, probe_count: int, entry_count: int) -> Callable[[Array, Array], Array]:
+    def blend(
+        probe: float, entry: float, probe_count: int, entry_count: int
+    ) -> Callable[[Array, Array], Array]:
         def score(d: Array, g: Array) -> Array:
             out = d.copy()
             if probe:
@@ -121,7 +123,9 @@ class Figures:
             counts = np.bincount(self.of)
             known = np.flatnonzero(counts >= entries + 2)
             known = rng.permutation(known)[: max(2, len(known) * 2 // 3)]
-            chosen = {int(p): rng.permutation(np.flatnonzero(self.of == p)) for p in np.flatnonzero(counts >= 2)}
+            chosen = {
+                int(p): rng.permutation(np.flatnonzero(self.of == p)) for p in np.flatnonzero(counts >= 2)
+            }
             enrolled = [(str(p), self.templates[r]) for p in known for r in chosen[int(p)][:entries]]
             singles = np.flatnonzero(counts == 1)
             # Others fill the gallery up to a useful size; they never come.
@@ -189,7 +193,9 @@ class Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faces", type=Path, required=True)
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/gatehouse-bench"))
@@ -203,7 +209,11 @@ def main() -> None:
         "hog, mirrored": ("hog", True),
         "yunet, mirrored": ("yunet", True),
     }
-    result: dict[str, object] = {"faces": str(arguments.faces), "pictures": len(paths), "persons": len(people)}
+    result: dict[str, object] = {
+        "faces": str(arguments.faces),
+        "pictures": len(paths),
+        "persons": len(people),
+    }
     for setup, (detector_name, mirrored) in setups.items():
         if detector_name == "yunet" and arguments.yunet is None:
             continue
@@ -214,7 +224,9 @@ def main() -> None:
         described = describe_pictures(paths, detector, embedder)
         seconds = time.perf_counter() - started
         found = list(described.templates)
-        figures = Figures(np.array([described.templates[p] for p in found]), np.array([p.parent.name for p in found]))
+        figures = Figures(
+            np.array([described.templates[p] for p in found]), np.array([p.parent.name for p in found])
+        )
         part: dict[str, object] = {
             "no face": described.without_face,
             "unreadable": described.unreadable,
@@ -228,13 +240,17 @@ def main() -> None:
         result[setup] = part
         print(f"\n== {setup}: {len(found)} of {len(paths)} described in {seconds:.0f} s, {part['ms']}")
         for name in ("single 300/300", "single everybody"):
-            print(f"-- {name}: residents named at 1 % and 0.1 % of strangers (fixed 0.6: residents, strangers accepted)")
+            print(
+                f"-- {name}: residents named at 1 % and 0.1 % of strangers (fixed 0.6: residents, strangers accepted)"
+            )
             for form, values in part[name].items():
                 print(f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}")
         for name in ("visits, 1 enrolled", "visits, 2 enrolled"):
             print(f"-- {name}")
             for form, values in part[name].items():
-                print(f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}  ({values[2]}, {values[3]})")
+                print(
+                    f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}  ({values[2]}, {values[3]})"
+                )
         print("-- calibration on one half, strangers from the other")
         for row in part["calibration"]:
             print("   " + ", ".join(f"{key} {value:.4g}" for key, value in row.items()))

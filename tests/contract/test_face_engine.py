@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import pytest
 import skimage
@@ -21,7 +21,7 @@ from models.face import (
 from models.results import BgrImage
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-OFFICER = Path(matplotlib.__file__).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+OFFICER = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DETECTORS = ["hog", "hog-enlarged", "yunet"]
 
 

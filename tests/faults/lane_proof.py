@@ -16,7 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import HealthCheck, Phase as Stage, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.lanes.acts import Act, AlarmEdge, Ask, Hold, Journal, Pulse, Release, Request, Wire
@@ -100,6 +106,7 @@ class Judge:
     key_held: bool = False
     a_cause: bool = False
     was_up: bool = False
+    car: bool = False  # as last known, by loop or, without one, by beam
     away: set[Wire] = field(default_factory=set)
     pulsed: dict[str, int] = field(default_factory=dict)
 
@@ -130,8 +137,10 @@ class Judge:
         if key is not None:
             self.key_held = key
         # A boom that leaves its upper limit over a car may be raised, whoever lowers it.
-        car = self.word(inputs, "presence") or self.word(inputs, "beam")
-        self.a_cause |= bool(self.was_up and car and self.word(inputs, "open_limit") is False)
+        car = self.word(inputs, "presence" if self.wired("presence") else "beam")
+        self.car = self.car if car is None else car
+        self.a_cause |= bool(self.was_up and self.car and self.word(inputs, "open_limit") is False)
+        self.a_cause |= bool(self.was_up and self.word(inputs, "beam") and self.wired("closed_limit"))
         self.was_up |= self.word(inputs, "open_limit") is True
         self.before_ns = now_ns
 
@@ -174,9 +183,7 @@ class Judge:
         if before.phase is not Phase.CLOSING or not before.commanded:
             return
         signals = [
-            name
-            for name in ("presence", "beam", "fire", "hold_key")
-            if self.word(inputs, name) is not False
+            name for name in ("presence", "beam", "fire", "hold_key") if self.word(inputs, name) is not False
         ]
         if self.word(inputs, "closed_limit") is True and not self.word(inputs, "fire"):
             return
@@ -507,7 +514,9 @@ def prove(
     Raises:
         Violation: A promise was broken.
     """
-    world = type("WorldOf" + turn_type.__name__, (World,), {"turn_type": turn_type, "steps_done": 0, "lanes": lanes})
+    world = type(
+        "WorldOf" + turn_type.__name__, (World,), {"turn_type": turn_type, "steps_done": 0, "lanes": lanes}
+    )
     stages = (Stage.generate,) if quick else (Stage.generate, Stage.shrink)
     while world.steps_done < steps:
         left = steps - world.steps_done

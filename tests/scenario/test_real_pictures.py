@@ -1,4 +1,4 @@
-"""The main job on real pictures: the whole daemon, real serial lines, a real broker, an independent reader."""
+"""The main job on real pictures: the whole daemon, serial lines, a broker, an independent reader."""
 
 import json
 import time

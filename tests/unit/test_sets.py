@@ -273,9 +273,19 @@ def test_a_stored_person_that_no_longer_passes_the_rules_is_left_out_alone(
     store: SetStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.put_person(Person("anna", "Anna"))
-    store._database.execute('INSERT INTO persons VALUES (\'odd\', \'{"id": "odd", "plates": ["ABC"]}\')')
+    store._database.execute("INSERT INTO persons VALUES ('odd', ?)", ('{"id": "odd", "shoes": 44}',))
     with caplog.at_level(logging.CRITICAL):
         assert store.snapshot().roster.persons.keys() == {"anna"}
+
+
+def test_a_person_who_breaks_a_rule_is_refused_and_a_plate_is_stored_in_its_one_form(store: SetStore) -> None:
+    with pytest.raises(UsageError, match="'ABC' is no plate under GA 36"):
+        store.put_person(Person("odd", "", plates=("ABC",)))
+    with pytest.raises(UsageError, match="is no plate"):
+        store.replace_roster(Roster.of(5, [Person("anna", ""), Person("odd", "", plates=("ABC",))]))
+    assert store.snapshot().roster.persons == {}
+    store.put_person(Person("anna", "", plates=("京a·12345",)))
+    assert store.snapshot().roster.plates == {"京A12345"}
 
 
 def test_a_template_with_a_number_that_is_not_finite_is_refused(store: SetStore) -> None:

@@ -94,6 +94,12 @@ def test_after_the_end_of_a_film_no_frames_are_missed(watcher: Watcher) -> None:
     assert watcher.edges() == [(LOST, False), (ENDED, True)]
 
 
+def test_another_film_after_the_end_is_seen(watcher: Watcher) -> None:
+    watcher.sight.on_end("film.mp4 is over")
+    watcher.show(600)
+    assert watcher.edges()[-1] == (ENDED, False)
+
+
 def test_new_limits_are_taken(watcher: Watcher) -> None:
     watcher.sight.configure(stall_s=10.0, freeze_s=1.0)
     watcher.sight.check(105 * S)

@@ -1,0 +1,134 @@
+"""``gatehouse demo``: the README's first command, run as a person runs it, and disturbed on purpose."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whole_box import until
+
+from edge.store import EventReader, from_wire, verify_chain
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def start_demo(folder: Path, *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "edge", "demo", "--plain", "--folder", str(folder), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(demo: "subprocess.Popen[str]") -> tuple[int, str]:
+    try:
+        said, _ = demo.communicate(timeout=200)
+    except BaseException:
+        demo.terminate()
+        demo.wait(30)
+        raise
+    return demo.returncode, said
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of every process that mentions the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(folder) in line:
+                found.append(line)
+    return found
+
+
+def events_of(folder: Path) -> list[dict[str, Any]]:
+    with EventReader(folder / "state" / "events.db") as reader:
+        rows = reader.tail(0, limit=100_000)
+    assert verify_chain([row.payload for row in rows]) is None
+    events = [from_wire(row.payload).event for row in rows]
+    return [{"type": event.type, "subject": event.subject, **event.data} for event in events]
+
+
+def test_the_demo_shows_a_grant_and_a_denial_for_a_plate_and_for_a_face(tmp_path: Path) -> None:
+    code, said = finish(start_demo(tmp_path))
+    assert code == 0, said
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary["missing"] == []
+    shown = {(o["kind"], o["verdict"]): o for o in summary["outcomes"]}
+    assert len(summary["outcomes"]) == 4, "one access event per visit"
+    for kind in ("plate", "face"):
+        granted, denied = shown[kind, "grant"], shown[kind, "deny"]
+        assert granted["actuation"] == "done"
+        assert 0 < granted["stages_ms"]["capture_to_relay"] < 2000
+        assert denied["actuation"] == ""
+    assert summary["stored"] == summary["journaled"] > 20
+    assert summary["pulses"] == [1, 1, 0, 1]
+    assert summary["hits"] == summary["closes_on_presence"] == summary["away"] == 0
+    for word in ("GRANT", "DENY", "boom is up", "boom is down", "everything was shown"):
+        assert word in said
+    assert processes_of(tmp_path) == []
+
+
+def test_kill_9_of_vision_broker_and_daemon_loses_nothing_and_moves_nothing_twice(tmp_path: Path) -> None:
+    demo = start_demo(tmp_path)
+    pids = tmp_path / "pids.json"
+
+    def pid_of(name: str) -> int:
+        return int(json.loads(pids.read_text("utf-8"))[name])
+
+    def decided() -> int:
+        path = tmp_path / "state" / "events.db"
+        return sum(e["type"] == "access.decided" for e in events_of(tmp_path)) if path.exists() else 0
+
+    def relay_is_on() -> bool:
+        status = json.loads((tmp_path / "status.json").read_text("utf-8"))
+        return any(status["relays"])
+
+    try:
+        until(pids.exists, 60, "the daemon runs")
+        time.sleep(3.0)
+        children = subprocess.run(
+            ["pgrep", "-P", str(pid_of("daemon"))], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert len(children) == 2
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        until(decided, 40, "the car is let in")
+        until(relay_is_on, 5, "the relay of OPEN is energised")
+        os.kill(pid_of("daemon"), signal.SIGKILL)  # in the middle of the pulse
+        os.kill(pid_of("broker"), signal.SIGKILL)
+    finally:
+        code, said = finish(demo)
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary["restarts"] == {"daemon": 1, "site": 0, "broker": 1}, said
+    assert summary["stored"] == summary["journaled"], "nothing is lost, nothing is there twice"
+    assert summary["hits"] == summary["closes_on_presence"] == summary["away"] == 0
+    events = events_of(tmp_path)
+    accepted = [e["decision"] for e in events if e["type"] == "access.decided" and e["result"] == "accepted"]
+    ends = [
+        e["actuation"] for e in events if e["type"] == "actuation.unknown" or e["type"].endswith(".actuated")
+    ]
+    assert sorted(accepted) == sorted(ends), "each is done or unknown, once"
+    assert summary["pulses"][0] == 1, "the boom was told to rise once"
+    alarms = {e["name"] for e in events if e["type"] == "alarm.raised"}
+    assert "vision.died" in alarms
+    assert code in (0, 70)
+    assert processes_of(tmp_path) == []
+
+
+def test_the_demo_runs_where_there_is_no_mosquitto(tmp_path: Path) -> None:
+    pytest.importorskip("amqtt")
+    from edge.platform import BrokerProcess
+
+    with BrokerProcess(tmp_path, only_python=True) as broker:
+        assert broker.kind == "amqtt"
+        assert broker.is_running
