@@ -20,6 +20,8 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     sync           MQTT: events up; configuration, commands, roster down
     platform       the other end of sync, for demo, tests and integrators
     deciding       the thread where sightings become decisions
+    commanding     what obeys the platform's signed commands
+    enrolment      from pictures of a person to templates
 
     app            the composition root: starts everything in order, stops it in reverse
     cli            the ``gatehouse`` command               demo       the main job with simulated hardware

@@ -132,7 +132,12 @@ class Decider(Worker):
     def take(self, sighting: Sighting) -> None:
         """Weigh one sighting and decide for each lane of its camera. Only in this thread, or a test."""
         known, settings = self._known, self._settings
-        lanes = settings.lanes_of_camera(sighting.camera)
+        # A lane that does not take this credential has nothing to refuse: a driver's face at a plate lane.
+        lanes = [
+            lane
+            for lane in settings.lanes_of_camera(sighting.camera)
+            if sighting.kind.value in settings.lanes[lane].accepts
+        ]
         if not lanes:
             return
         key = (sighting.camera, sighting.session, sighting.track_id)
