@@ -10,8 +10,6 @@ from rich.text import Text
 
 from edge.demo.story import Outcome
 
-STAGES = ("detect", "read", "embed", "decide", "journal", "relay")
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -68,14 +66,21 @@ class Summary:
 def draw_summary(summary: Summary) -> RenderableType:
     """The table for the terminal."""
     table = Table(title="判定与时延 decisions and latencies (ms)", title_justify="left")
-    for column in ("通道 lane", "凭证", "结果", "谁 who", "原因 reason"):
-        table.add_column(column)
-    for stage in ("look 识别", "decide 判定", "journal 落盘", "relay 继电器", "capture -> relay byte"):
+    for column in ("lane\n通道", "by\n凭证", "verdict\n结果", "who\n谁", "reason\n原因"):
+        table.add_column(column, overflow="fold")
+    stages = (
+        "looking\n识别",
+        "decided\n判定",
+        "journal\n落盘",
+        "relay\n继电器",
+        "picture -> byte\n画面到继电器",
+    )
+    for stage in stages:
         table.add_column(stage, justify="right")
     for outcome in summary.outcomes:
         ms = outcome.stages_ms
         look = sum(ms.get(stage, 0.0) for stage in ("detect", "read", "embed"))
-        total = f"{ms['capture_to_relay']:.0f}" if "capture_to_relay" in ms else "no byte 无动作"
+        total = f"{ms['capture_to_relay']:.0f}" if "capture_to_relay" in ms else "none 无动作"
         style = "green" if outcome.verdict == "grant" else "red"
         table.add_row(
             outcome.lane,

@@ -143,7 +143,12 @@ def _open_clear(turn: BarrierTurn) -> None:
     elif _goes_down_by_itself(turn):
         return
     elif turn.can_lower():
-        if turn.may_lower() and clear_ns is not None and turn.elapsed(clear_ns, times.clear_s):
+        if (
+            turn.state.ours
+            and turn.may_lower()
+            and clear_ns is not None
+            and turn.elapsed(clear_ns, times.clear_s)
+        ):
             turn.lower_boom()
     elif not turn.wired("open_limit") and not turn.wired("closed_limit"):
         if turn.in_phase(times.close_timeout_s):
@@ -158,7 +163,7 @@ def _closing(turn: BarrierTurn) -> None:
     if _is_down(turn):
         _come_to_rest(turn, "barrier.closed")
     elif not turn.state.commanded and turn.sensor("open_limit") is True:
-        turn.enter(Phase.OPEN_CLEAR)
+        turn.enter(Phase.OPEN_CLEAR if turn.state.ours else Phase.OPEN_WAIT)
     elif timed_out and (turn.wired("closed_limit") or turn.sensor("open_limit") is True):
         turn.alarm("barrier.close_failed", on=True, detail="no closed limit in time")
         turn.release(Wire.CLOSE)

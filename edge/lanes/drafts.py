@@ -91,6 +91,8 @@ def access_draft(decision: Decision, result: str, *, operator: str = "") -> Even
     chain: tuple[str, ...] = (decision.id,)
     if (identity := decision.identity) is not None:
         data |= _evidence(identity)
+        took_ms = (decision.decided_ns - identity.last_ns) / NS_PER_MS
+        data["stages_ms"] = {**data["stages_ms"], "decide": round(took_ms, 3)}
         chain = (identity.visit, f"{identity.session}:{identity.track_id}", decision.id)
     return EventDraft(Stream.ACCESS, "access.decided", decision.lane, data, chain)
 

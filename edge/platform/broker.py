@@ -106,6 +106,7 @@ class BrokerProcess:
         """
         if self._process is not None:
             return
+        self._insist_on_port()
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -143,6 +144,15 @@ class BrokerProcess:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def _insist_on_port(self) -> None:
+        """Without this look, somebody else's broker on the port would pass for ours."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as error:
+                raise Unavailable(f"the broker cannot have port {self.port}: {error.strerror}") from error
 
     def _mosquitto_config(self, options: Sequence[str]) -> str:
         lines = [f"listener {self.port} 127.0.0.1", *(options or ["allow_anonymous true"])]

@@ -1,4 +1,4 @@
-"""The state machine of the configuration, and a crash at each of its rows: always the old or the new (CFG-1)."""
+"""The state machine of the configuration; a crash at each of its rows leaves the old or the new (CFG-1)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from sync_bench import AUDIENCE, DEVICE, TENANT, make_settings
 from edge.clock import ManualClock
 from edge.errors import JournalError
 from edge.platform.signer import Signer
-from edge.records import EventDraft
+from edge.records import EventDraft, Stream
 from edge.settings import Settings
 from edge.store.journal import Journal
 from edge.sync.config_document import Document, DocumentRefused, Fault, read_document, sections_hash
@@ -222,7 +222,7 @@ def test_forgeries_do_not_fill_the_journal(start: type[Daemon]) -> None:
     before = len(daemon.journal.tail(0))
     for number in range(50):
         daemon.desired.receive(b"forged %d" % number)
-    daemon.journal.append_now(EventDraft("audit", "test.ended", "test", {}))
+    daemon.journal.append_now(EventDraft(Stream.AUDIT, "test.ended", "test", {}))
     assert len(daemon.journal.tail(0)) - before == 2
     assert daemon.desired.report()["state"] == "rejected"
 
