@@ -112,8 +112,8 @@ class Worker(threading.Thread):
 
 
 def contain(call: Callable[[], int], on_bug: Callable[[Exception], int]) -> int:
-    """Run the command's body; what nobody foresaw goes to ``on_bug``, which says so and names the exit code."""
+    """Run the command's body; what nobody foresaw goes to ``on_bug``, which gives the exit code."""
     try:
         return call()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the one place besides ``Worker.run``
         return on_bug(error)

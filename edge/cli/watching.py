@@ -90,9 +90,7 @@ def send(
     ] = None,
     device: Annotated[str, typer.Option(help="tenant/device. 目标设备")] = "",
     broker: Annotated[str, typer.Option(help="mqtt://host:1883. 代理地址")] = "",
-    keys: Annotated[Path, typer.Option(help="Folder with the platform's private key. 平台密钥目录")] = Path(
-        "."
-    ),
+    keys: Annotated[Path, typer.Option(help="Folder with the platform's private key. 平台密钥目录")] = Path(),
     username: Annotated[str | None, typer.Option(help="For the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Its password, on the first line.")] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="How long to wait for the result. 等待秒数")] = 15.0,

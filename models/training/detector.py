@@ -5,6 +5,7 @@ Time is the budget, as in `models.training.reader`.
 
 import json
 import logging
+import math
 import os
 import random
 import time
@@ -171,7 +172,7 @@ def train(folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, r
         share = (spent_s + now_s - begun_s) / (minutes * 60)
         if share >= 1:
             break
-        cosine = 0.5 * (1 + np.cos(np.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
         for group in steps.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * cosine)
         net.train()

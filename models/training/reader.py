@@ -7,6 +7,7 @@ too.
 import csv
 import json
 import logging
+import math
 import os
 import random
 import time
@@ -85,7 +86,7 @@ class CropStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.int64], NDA
             kinds = np.full(BATCH, IGNORED, np.int64)
             for i in range(BATCH):
                 if len(seen) >= KEPT and rng.random() < SECOND_USE:
-                    # Drawing costs more than learning: half of the crops come a second time, in another light.
+                    # Drawing costs more than learning: half of the crops come again, in another light.
                     picture, characters[i], kinds[i] = seen[int(rng.integers(KEPT))]
                     gain, offset = float(rng.uniform(0.6, 1.4)), float(rng.uniform(-25, 25))
                     pictures[i] = cv2.addWeighted(picture, gain, picture, 0.0, offset)
@@ -248,7 +249,7 @@ def train(folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, r
             batches = _loader(Sources(plates, with_real=True, trusted=trusted), seed + step)
         warm = min(1.0, (step + 1) / 200)
         # Flat for the first part, then down to a hundredth along a cosine.
-        cosine = 0.5 * (1 + np.cos(np.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
         for group in steps.param_groups:
             group["lr"] = rate * warm * (0.01 + 0.99 * cosine)
         pictures, characters, kinds = next(batches)

@@ -1,15 +1,16 @@
 """Residents and strangers: which form of score tells them apart best, single pictures and visits.
 
-    python tests/bench/faces_openset.py --faces ../shared/data/faces/lfw-dev --yunet .../yunet.onnx --json out.json
+    python tests/bench/faces_openset.py --faces lfw-dev --yunet yunet.onnx --json out.json
 
 Needs a folder in LFW's layout. Two arrangements, each repeated with other random choices:
 
-- "300/300": of 300 persons with several pictures one picture each is enrolled, the rest are probes; the persons with
-  one picture, and every probe once more with its own person taken out, are strangers.
-- "everybody": all persons enrolled with one picture, strangers only by taking out: the largest gallery possible.
+- "300/300": of all persons with several pictures one picture each is enrolled, the rest are probes; persons
+  with one picture, and every probe once more with its own person taken out, are strangers.
+- "everybody": all persons are enrolled with one picture; strangers come from taking out. The largest
+  gallery these pictures can make, and few strangers: its 0.1 % hangs on a handful of them.
 
-Figures are the share of resident pictures named rightly when 1 % and 0.1 % of strangers are accepted. The last part
-checks ``calibrate``: the rule is made from one half of the persons and asked with the other half as strangers.
+Figures are the share of resident pictures named rightly when 1 % and 0.1 % of strangers are accepted. The
+last part checks ``calibrate``: the rule comes from one half of the persons, the strangers from the other half.
 """
 
 import argparse
@@ -240,9 +241,8 @@ def main() -> None:
         result[setup] = part
         print(f"\n== {setup}: {len(found)} of {len(paths)} described in {seconds:.0f} s, {part['ms']}")
         for name in ("single 300/300", "single everybody"):
-            print(
-                f"-- {name}: residents named at 1 % and 0.1 % of strangers (fixed 0.6: residents, strangers accepted)"
-            )
+            print(f"-- {name}: residents named at 1 % and 0.1 % of strangers accepted")
+            print("   (fixed 0.6: residents named, strangers accepted)")
             for form, values in part[name].items():
                 print(f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}")
         for name in ("visits, 1 enrolled", "visits, 2 enrolled"):

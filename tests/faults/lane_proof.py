@@ -1,7 +1,7 @@
 """Safety of the barrier machine against everything that hypothesis can think of.
 
-A physical barrier with cars, sensors that fall silent or stick, acts that get lost, a clock that jumps, people
-who ask for anything at any time; after every step the invariants SAFE-1 to SAFE-4 are checked by a judge that
+A physical barrier with cars, sensors that fall silent or stick, acts that get lost, a clock that jumps,
+people who ask for anything at any time; after every step the invariants SAFE-1 to SAFE-4 are checked by a judge that
 keeps its own books and shares no code with the machine.
 
     python tests/faults/lane_proof.py --steps 1000000            the machine must survive
@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase as Stage, settings, strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,

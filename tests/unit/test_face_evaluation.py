@@ -46,7 +46,7 @@ def test_strangers_set_the_threshold_and_wrong_names_are_no_hits() -> None:
     result = identify(gallery, near, strangers, lambda match: match.distance, failed_residents=1)
     assert result.residents == 5
     assert result.strangers == 200
-    # The strangers come to 0.5: so do both who lie at 0.1; "c" at 0.5 does not come nearer, and one is misnamed.
+    # The strangers come to 0.5; two residents lie at 0.1, "c" at 0.5 is not nearer, and one is misnamed.
     assert result.named_at == {"0.01": 0.4, "0.001": 0.4}
     assert result.named_nearest == pytest.approx(3 / 5)
 

@@ -15,12 +15,13 @@ TOP_LEVEL = {"edge", "drivers", "models", "config", "systemd", "tests", "setup.c
 # What a tool, the law, or the two README commands insist on.
 ALSO_ALLOWED = {".ci", ".gitignore", "LICENSE", "Makefile", "pyproject.toml", "README.zh-CN.md"}
 
-# DESIGN: app -> workers -> logic -> vocabulary. A module imports only from a lower rank, or from its own part.
+# app -> workers -> logic -> vocabulary. A module imports only from a lower rank, or from its own part.
 RANK = {
     "edge": 0,
     "edge.access": 1, "edge.evidence": 1, "edge.store": 2,
     "edge.vision": 3, "edge.lanes": 3, "edge.sync": 3, "edge.console": 4, "edge.platform": 4,
-    "edge.deciding": 4, "edge.commanding": 4, "edge.enrolment": 4, "edge.app": 5, "edge.demo": 6, "edge.cli": 7, "edge.__main__": 8,
+    "edge.deciding": 4, "edge.commanding": 4, "edge.enrolment": 4,
+    "edge.app": 5, "edge.demo": 6, "edge.cli": 7, "edge.__main__": 8,
 }  # fmt: skip
 ONLY_IMPORTERS = {
     "onnxruntime": {"models.runtime"},
