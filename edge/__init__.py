@@ -7,12 +7,12 @@ One car's journey is one function per arrow::
 
 Map, from the bottom upwards; a part imports only from parts above it in this list::
 
-    errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for records
+    errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for events
     records        what flows: Sighting ... Event            settings   every option, typed and bounded
     settings_file  TOML in, every fault at once out          worker     named threads, slots, the last catch
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd
 
-    access         roster, policy: who may pass, and why     evidence   many sightings of a track -> one identity
+    access         roster, policy: who may pass, and why     evidence   sightings of a track -> one identity
     store          journal, roster and gallery on disk, vault
 
     vision         one child process per camera: motion, detection, tracks, sightings

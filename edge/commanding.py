@@ -50,7 +50,7 @@ def forbids(lanes: Mapping[str, Lane]) -> Callable[[Command], str]:
         if command.name not in LANE_COMMANDS:
             return ""
         lane = command.args.get("lane")
-        if lane not in lanes:
+        if not isinstance(lane, str) or lane not in lanes:
             return f"there is no lane {lane!r}; there are: {', '.join(lanes) or 'none'}"
         return ""
 

@@ -16,6 +16,9 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else a temporary one. 数据目录")
     ] = None,
+    python_broker: Annotated[
+        bool, typer.Option("--python-broker", help="Do not use mosquitto. 使用 Python 代理")
+    ] = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Lines instead of a live picture. 纯文本输出")
     ] = False,
@@ -29,4 +32,4 @@ def demo(
     """
     from edge.demo import run_demo  # needs the demo extra
 
-    return run_demo(folder, stay=stay, plain=plain)
+    return run_demo(folder, stay=stay, plain=plain, python_broker=python_broker)

@@ -73,9 +73,9 @@ def write_play(folder: Path, progress: Callable[[float], None]) -> Play:
 
 
 def site_script(truth: FilmTruth) -> list[dict[str, Any]]:
-    """What loop, beam and door leaf do, to match the films. The cars drive whether the boom is up or not."""
+    """What loop, beam and door leaf do, to match the films; a car waits for the boom, as drivers do."""
     entries: list[dict[str, Any]] = [
-        {"kind": "car", "loop": visit.loop_s, "beam": visit.beam_s}
+        {"kind": "car", "loop": visit.loop_s, "beam": visit.beam_s, "only_if_up": True}
         for visit in truth.visits
         if visit.loop_s is not None and visit.beam_s is not None
     ]

@@ -50,16 +50,18 @@ SETTLE_S = 20.0
 TURN_S = 0.1
 
 _OLD_FOLDER, _OLD_BROKER, _OLD_EPOCH = "/run/gatehouse-demo", "127.0.0.1:18883", "epoch_ns = 0"
+_OLD_PROTOCOL = 'protocol = "auto"'
 _CONFIG = Path(__file__).resolve().parents[2] / "config" / "demo.toml"
 
 
-def run_demo(folder: Path | None, *, stay: bool, plain: bool) -> int:
+def run_demo(folder: Path | None, *, stay: bool, plain: bool, python_broker: bool = False) -> int:
     """Run the demo; returns 0 only if everything was shown.
 
     Args:
         folder: Where to keep everything; None for a temporary one that is removed.
         stay: Begin again at the end, until Ctrl-C.
         plain: Print lines instead of the live picture.
+        python_broker: Use the broker of the demo extra although mosquitto may be there.
     """
     console = Console(highlight=False)
     with ExitStack() as stack:
@@ -67,7 +69,7 @@ def run_demo(folder: Path | None, *, stay: bool, plain: bool) -> int:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatehouse-")))
         folder.mkdir(parents=True, exist_ok=True)
         stage = Stage(folder.resolve(), console, plain=plain or not console.is_terminal)
-        return stage.run(stay=stay)
+        return stage.run(stay=stay, python_broker=python_broker)
 
 
 class Stage:
@@ -82,18 +84,20 @@ class Stage:
         self._stopping = threading.Event()
         self._broker_restarts = 0
 
-    def run(self, *, stay: bool) -> int:
+    def run(self, *, stay: bool, python_broker: bool) -> int:
         """Set up, play, sum up."""
         self._console.print("[bold]Gatehouse 演示 demo[/bold]  " + str(self._folder))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stopping.set())
         play = self._draw_films()
         with ExitStack() as stack:
-            broker = BrokerProcess(self._folder)
+            broker = BrokerProcess(self._folder, only_python=python_broker)
             broker.start()
             stack.callback(broker.close)
             settings = self._prepare(broker)
-            platform = Counterpart(self._login(broker), self._folder / "keys", self._clock)
+            platform = Counterpart(
+                self._login(broker), self._folder / "keys", self._clock, protocol=broker.protocol
+            )
             stack.callback(platform.close)
             platform.start()
             codes = [self._play_once(play, settings, broker, platform)]
@@ -139,6 +143,7 @@ class Stage:
         text = text.replace(_OLD_FOLDER, str(self._folder))
         text = text.replace(_OLD_BROKER, f"127.0.0.1:{broker.port}")
         text = text.replace(_OLD_EPOCH, f"epoch_ns = {epoch_ns}")
+        text = text.replace(_OLD_PROTOCOL, f'protocol = "{broker.protocol}"')
         self._config.write_text(text, encoding="utf-8")
 
     def _login(self, broker: BrokerProcess) -> Login:

@@ -32,7 +32,7 @@ class BarrierTurn:
             self.set(since_ns=self.now_ns)
         self.observe()
         self.obey_holds()
-        if self.state.phase is Phase.CLOSING:
+        if self.state.phase in (Phase.CLOSING, Phase.FAULT):
             self.guard_closing()
         for request in self.inputs.requests:
             self.obey(request)
@@ -186,13 +186,19 @@ class BarrierTurn:
     def guard_closing(self) -> None:
         """Raise a boom that is coming down onto something (SAFE-1).
 
-        One that we lowered is raised as well when we can no longer see; one that comes down by itself is
-        the barrier's own affair until a sensor says "car" while the limits say "not down yet".
+        One that we lowered is raised as well when we can no longer see. One that missed its limit may still
+        be on its way for as long again, and one that comes down by itself is the barrier's own affair: those
+        are raised when a sensor says "car" while the limits say "not down".
         """
-        if self.state.commanded:
+        seen = self.sensor("presence") is True or self.sensor("beam") is True
+        if self.state.phase is Phase.FAULT:
+            may_move = self.state.fault == "close_failed" and not self.in_phase(
+                self.settings.times.close_timeout_s
+            )
+            in_danger = may_move and seen and self.sensor("closed_limit") is False
+        elif self.state.commanded:
             in_danger = not self.may_lower() and self.sensor("closed_limit") is not True
         else:
-            seen = self.sensor("presence") is True or self.sensor("beam") is True
             in_danger = seen and self.wired("closed_limit") and self.inputs.closed_limit is False
         if in_danger:
             self.reverse("not_clear")

@@ -25,6 +25,7 @@ from edge.sync.commands import (
     Rejected,
     Result,
     check,
+    claimed_jti,
 )
 from edge.sync.keys import KeySet
 from edge.sync.nonces import Budget, new_nonce
@@ -100,7 +101,10 @@ class CommandDesk:
 
     def take(self, name: str, raw: bytes, *, retained: bool, nonce: str) -> list[Reply]:
         """Handle one message of ``cmd/<name>``, whatever it is; returns what to answer."""
-        verdict = check(raw, name=name, retained=retained, context=self._context(nonce))
+        try:
+            verdict = check(raw, name=name, retained=retained, context=self._context(nonce))
+        except JournalError as error:
+            verdict = Rejected(Code.JOURNAL, str(error), claimed_jti(raw))
         if isinstance(verdict, Rejected):
             return self._refuse(name, verdict)
         self._challenge = ""  # it was good for one command

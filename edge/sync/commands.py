@@ -23,7 +23,7 @@ from edge.sync.jws import COMMAND_TYPE, JwsError, unverified_claims, verify
 
 SIZE_LIMIT = 16 * 1024
 # A command that moves something lives at most this long; others may wait for a slow link.
-LIFE_LIMIT_S = {"open": 10.0}
+LIFE_LIMIT_S = dict.fromkeys(("open", "close", "stop", "hold", "release"), 10.0)
 OTHER_LIFE_LIMIT_S = 300.0
 # Two clocks that are both "set" still differ by this much on a bad day.
 CLOCK_SKEW_S = 2.0
@@ -126,9 +126,7 @@ def check(raw: bytes, *, name: str, retained: bool, context: CommandContext) -> 
     try:
         signed = verify(raw, context.keys, typ=COMMAND_TYPE)
     except JwsError as error:
-        jti = unverified_claims(raw).get("jti")
-        named = isinstance(jti, str) and _JTI.fullmatch(jti) is not None
-        return Rejected(Code.SIGNATURE, str(error), str(jti) if named else "")
+        return Rejected(Code.SIGNATURE, str(error), claimed_jti(raw))
     command = _command(signed.claims, signed.kid, context.now_ns)
     if isinstance(command, Rejected):
         return command
@@ -142,6 +140,12 @@ def check(raw: bytes, *, name: str, retained: bool, context: CommandContext) -> 
     command = _with_deadline(command, context)
     reason = context.forbids(command)
     return Rejected(Code.NOT_ALLOWED, reason, command.jti) if reason else command
+
+
+def claimed_jti(raw: bytes) -> str:
+    """The id that a message claims to have, believed by nobody; only to name it in a refusal."""
+    jti = unverified_claims(raw).get("jti")
+    return jti if isinstance(jti, str) and _JTI.fullmatch(jti) else ""
 
 
 def _command(claims: JsonObject, kid: str, now_ns: int) -> Command | Rejected:

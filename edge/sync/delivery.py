@@ -6,6 +6,7 @@ Thread: the uplink's, except ``committed``.
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from edge.clock import NS_PER_S
 from edge.records import Event, Stream
@@ -58,9 +59,11 @@ class Delivery:
         self._outbox.delivered(puback.token, puback.refusal, now_ns)
 
     def note(self, ack: Ack) -> None:
-        """The platform's word, to be settled soon; it is cumulative, so of several only the last matters."""
+        """The platform's word, to be settled soon; cumulative, so only the highest matters."""
         if ack.epoch == self._journal.epoch:
-            self._acks[ack.stream] = ack
+            before = self._acks.get(ack.stream, ack)
+            resend = ack.resend or before.resend
+            self._acks[ack.stream] = replace(ack, upto=max(ack.upto, before.upto), resend=resend)
 
     def settle(self, now_ns: int) -> bool:
         """Bring the platform's words into the journal; True when it has something new.

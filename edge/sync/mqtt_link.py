@@ -59,7 +59,7 @@ _TROUBLE_OF_CONNACK = {
 _HINTS = {
     Trouble.CREDENTIALS: "check sync.username, the password and the broker's rules for this device",
     Trouble.CLIENT_ID: "the broker does not let this device id in",
-    Trouble.TLS: "check sync.ca_file, the host name, and the clock of both machines",
+    Trouble.TLS: "check sync.ca_file, sync.cert_file, the host name, and the clock of both machines",
     Trouble.UNREACHABLE: "is it running, and is the network up?",
     Trouble.TAKEN_OVER: "another client uses this device id; two boxes with one identity?",
 }
@@ -326,6 +326,9 @@ class MqttLink:
 def describe(broker: Broker, trouble: Trouble, reason: str) -> str:
     """One line: which broker, what, and what to look at."""
     hint = _HINTS.get(trouble, "")
+    if trouble is Trouble.NO_ANSWER and broker.tls:
+        # Whether its alert can still be read before the reset of the connection is a matter of luck.
+        hint = "if it asks for a certificate, set sync.cert_file and sync.key_file"
     return f"broker {broker}: {reason}" + (f"; {hint}" if hint else "")
 
 

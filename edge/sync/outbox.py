@@ -93,9 +93,10 @@ class Outbox:
         demands = []
         for stream in ready:
             flow = self._flows[stream]
-            # Half of the window at most, while another stream has something too: one that nobody
-            # acknowledges must not hold up the rest.
-            share = self._limit if len(ready) == 1 else max(1, self._limit // 2)
+            # Never the whole window, and half of it while another stream has something too: one that
+            # nobody acknowledges must not hold up the rest.
+            alone = len(ready) == 1
+            share = self._limit - self._limit // 4 if alone else max(1, self._limit // 2)
             limit = min(room, share - len(flow.in_flight))
             if limit > 0:
                 demands.append(Demand(stream, flow.cursor, limit))

@@ -139,7 +139,7 @@ class Uplink(Worker):
         self._journal_at_ns = 0
         self._announced = self._state_stale = False
         self._left_over = True
-        self._said = ""
+        self._said: set[str] = set()
         alarms.listen(self._on_alarm)
 
     # Any thread
@@ -242,7 +242,7 @@ class Uplink(Worker):
             return
         self._connected_ns = self.clock.boot_ns()
         self._nonce = new_nonce()
-        self._said = ""
+        self._said.clear()
         self._announced = False
         self._announcer.begin(self._link, conn=self._conn, nonce=self._nonce)
         self._delivery.restart(event.window)
@@ -294,8 +294,8 @@ class Uplink(Worker):
 
     def _pause(self, pause_s: float, message: str) -> None:
         """A try has failed: say so once per reason, raise the alarm, and wait."""
-        log.log(logging.DEBUG if message == self._said else logging.WARNING, "%s", message)
-        self._said = message
+        log.log(logging.DEBUG if message in self._said else logging.WARNING, "%s", message)
+        self._said.add(message)
         if pause_s > 0:
             self._alarms.set(UNREACHABLE, SUBJECT, message)
         self._drop_link(self.clock.boot_ns() + round(pause_s * NS_PER_S))

@@ -163,7 +163,11 @@ def train(folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, r
         spent_s, step = saved["spent_s"], saved["step"]
         log.info("resumed at step %d, %.0f s spent", step, spent_s)
     stream: DataLoader[Any] = DataLoader(
-        SceneStream(plates, seed + step), batch_size=None, num_workers=1, prefetch_factor=6
+        SceneStream(plates, seed + step),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=6,
+        multiprocessing_context="spawn",
     )
     begun_s = saved_s = time.monotonic()
     losses: list[tuple[float, float]] = []

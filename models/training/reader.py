@@ -33,7 +33,7 @@ from models.training.nets import ReaderNet
 log = logging.getLogger(__name__)
 
 BATCH = 128
-SYNTHETIC_ONLY = 0.35
+SYNTHETIC_ONLY = 0.3
 """Share of the time before real crops are mixed in: the net must be able to judge their labels first."""
 REAL_SHARE = 0.3
 NEGATIVE_SHARE = 0.04
@@ -200,7 +200,11 @@ def judge(net: nn.Module, plates: Path | None) -> dict[str, float]:
 
 def _loader(sources: Sources, seed: int) -> Iterator[list[torch.Tensor]]:
     stream: DataLoader[Any] = DataLoader(
-        CropStream(sources, seed), batch_size=None, num_workers=1, prefetch_factor=6
+        CropStream(sources, seed),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=6,
+        multiprocessing_context="spawn",
     )
     return iter(stream)
 

@@ -10,7 +10,7 @@ Needs a folder in LFW's layout. Two arrangements, each repeated with other rando
   gallery these pictures can make, and few strangers: its 0.1 % hangs on a handful of them.
 
 Figures are the share of resident pictures named rightly when 1 % and 0.1 % of strangers are accepted. The
-last part checks ``calibrate``: the rule comes from one half of the persons, the strangers from the other half.
+last part checks ``calibrate``: the rule comes from one half of the persons, the strangers from the other.
 """
 
 import argparse

@@ -79,7 +79,7 @@ def test_a_broker_that_wants_a_certificate_refuses_a_box_without(tmp_path: Path,
     options = _tls_options(authority, tmp_path, "require_certificate true")
     with Bench(tmp_path, protocol=protocol, options=options) as bench:
         box = bench.box(url=_secure(bench.broker.url), sync={"ca_file": str(authority.certificate)})
-        until(lambda: "alert" in box.alarm("platform.unreachable").lower())
+        until(lambda: "sync.cert_file" in box.alarm("platform.unreachable"))
         assert not box.uplink.status.online
 
 

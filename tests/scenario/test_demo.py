@@ -127,8 +127,9 @@ def test_kill_9_of_vision_broker_and_daemon_loses_nothing_and_moves_nothing_twic
 
 def test_the_demo_runs_where_there_is_no_mosquitto(tmp_path: Path) -> None:
     pytest.importorskip("amqtt")
-    from edge.platform import BrokerProcess
-
-    with BrokerProcess(tmp_path, only_python=True) as broker:
-        assert broker.kind == "amqtt"
-        assert broker.is_running
+    code, said = finish(start_demo(tmp_path, "--python-broker"))
+    assert code == 0, said
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary["broker"] == "amqtt"
+    assert summary["stored"] == summary["journaled"] > 20
+    assert processes_of(tmp_path) == []

@@ -399,6 +399,24 @@ def test_a_raise_by_hand_within_one_look_is_opened_by_hand() -> None:
     assert "barrier.opened_by_hand" in events(site().step(**UP))
 
 
+def test_a_boom_raised_by_hand_that_leaves_its_limit_and_returns_is_still_not_ours_to_lower() -> None:
+    made = site()
+    made.step(**UP)
+    made.step(**BETWEEN)
+    assert made.phase is Phase.CLOSING
+    assert pulses(made.wait(120.0, **UP)) == []
+    assert made.phase is Phase.OPEN_WAIT
+
+
+def test_SAFE_1_a_boom_that_missed_its_limit_is_raised_off_a_car_for_as_long_again() -> None:
+    for waited_s, raised in ((5.0, [Wire.OPEN]), (10.5, [])):
+        made = closing()
+        made.wait(10.2)
+        assert made.phase is Phase.FAULT
+        made.wait(waited_s)
+        assert pulses(made.step(presence=True)) == raised
+
+
 # --- SAFE-2: holds ----------------------------------------------------------------------------------------
 
 
