@@ -85,6 +85,8 @@ class Story:
         who = str(data.get("subject") or "")
         credential = str(data.get("credential") or "")
         kind = str(data.get("kind", "command"))
+        if kind == "face" and not who:
+            credential = "陌生人"
         self.outcomes[str(data["decision"])] = Outcome(
             lane, kind, verdict, str(data["reason"]), who or credential, dict(data.get("stages_ms", {}))
         )

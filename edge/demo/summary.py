@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -65,22 +66,17 @@ class Summary:
 
 def draw_summary(summary: Summary) -> RenderableType:
     """The table for the terminal."""
-    table = Table(title="判定与时延 decisions and latencies (ms)", title_justify="left")
-    for column in ("lane\n通道", "by\n凭证", "verdict\n结果", "who\n谁", "reason\n原因"):
+    title = "判定与时延(毫秒)  decisions, and milliseconds from the picture"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("通道\nlane", "凭证\nby", "结果\nsaid", "谁\nwho", "原因\nreason"):
         table.add_column(column, overflow="fold")
-    stages = (
-        "looking\n识别",
-        "decided\n判定",
-        "journal\n落盘",
-        "relay\n继电器",
-        "picture -> byte\n画面到继电器",
-    )
+    stages = ("识别\nlook", "判定\ndecide", "落盘\ndisk", "继电器\nrelay", "总计\nto byte")
     for stage in stages:
         table.add_column(stage, justify="right")
     for outcome in summary.outcomes:
         ms = outcome.stages_ms
         look = sum(ms.get(stage, 0.0) for stage in ("detect", "read", "embed"))
-        total = f"{ms['capture_to_relay']:.0f}" if "capture_to_relay" in ms else "none 无动作"
+        total = f"{ms['capture_to_relay']:.0f}" if "capture_to_relay" in ms else "none"
         style = "green" if outcome.verdict == "grant" else "red"
         table.add_row(
             outcome.lane,
@@ -89,7 +85,7 @@ def draw_summary(summary: Summary) -> RenderableType:
             outcome.who,
             outcome.reason,
             f"{look:.0f}",
-            _ms(ms, "decide"),
+            f"{ms['decide']:.0f}" if "decide" in ms else "",
             _ms(ms, "journal"),
             _ms(ms, "relay"),
             total,

@@ -20,6 +20,7 @@ from models.errors import ModelMismatch
 from models.face.dlib_format import DlibLayer, read_layers
 from models.face.onnx_format import Network
 from models.face.weights import RECOGNITION, find_weights
+from models.manifest import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ def _fault(cache_dir: Path) -> str:
         return "its record is damaged"
     if version != VERSION:
         return "made by another version of this program"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    if sha256_of(path) != expected:
         log.warning("%s has changed since it was made; it is made anew", path)
         return "its checksum is wrong"
     return ""

@@ -2,8 +2,8 @@
 
     python tests/bench/faces_detect.py --faces lfw-dev --yunet yunet.onnx --film clip.mp4 --json out.json
 
-In LFW's pictures the face lies in the middle, so a picture counts as found when a box covers the middle and is
-of the right size; boxes elsewhere may be bystanders and are only counted. The small rows shrink each
+In LFW's pictures the face lies in the middle, so a picture counts as found when a box of about the right
+size covers the middle; boxes elsewhere may be bystanders and are only counted. The small rows shrink each
 picture first, so that faces of about 90 px become 45 and 27.
 """
 
