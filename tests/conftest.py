@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from edge.clock import ManualClock
+
+# Nothing fails because a machine was slow.
+hypothesis_settings.register_profile("gatehouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("gatehouse")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -115,6 +115,8 @@ def describe_pictures(
     wanted = sorted(set(paths))
     result = Described(ms={"read": 0.0, "detect": 0.0, "embed": 0.0})
     for done, path in enumerate(wanted):
+        if progress and done:
+            progress(done, len(wanted))
         started = time.perf_counter()
         try:
             image = load_picture(path)
@@ -135,8 +137,8 @@ def describe_pictures(
             ("embed", ended - detected),
         ):
             result.ms[stage] += 1000 * seconds / len(wanted)
-        if progress:
-            progress(done + 1, len(wanted))
+    if progress and wanted:
+        progress(len(wanted), len(wanted))
     return result
 
 

@@ -86,7 +86,6 @@ def main() -> None:
         started = time.perf_counter()
         gallery = Gallery.build("bench", ((str(row), template) for row, template in enumerate(templates)))
         built = time.perf_counter() - started
-        squares = np.einsum("ij,ij->i", templates, templates)
         matches, ours, ours_p99 = milliseconds(gallery.match, probes)
         products, plain, _ = milliseconds(full_scan(templates), probes)
         row: dict[str, object] = {

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -9,15 +10,19 @@ import skimage
 
 from models.errors import ModelMismatch, ModelNotFound, PictureUnusable
 from models.face import (
+    AlignedFace,
     FaceDetector,
     FaceEmbedder,
     Gallery,
+    align_faces,
     judge_face,
     load_picture,
     open_detector,
     open_embedder,
     single_face,
 )
+from models.face.embedder import ConvertedEmbedder
+from models.face.evaluation import describe_pictures, pictures_by_person
 from models.results import BgrImage
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -145,3 +150,50 @@ def test_unknown_names_are_refused() -> None:
         open_detector("haar")
     with pytest.raises(ModelNotFound, match="auto, dlib, dlib-onnx"):
         open_embedder("facenet")
+
+
+def test_a_mirrored_embedder_says_the_same_of_a_face_and_its_mirror_image(
+    tmp_path: Path, officer: BgrImage, embedder: FaceEmbedder
+) -> None:
+    mirrored = open_embedder("auto", cache_dir=tmp_path)
+    assert (mirrored.set_name, mirrored.dimensions) == (embedder.set_name, embedder.dimensions)
+    aligned = align_faces(officer, [single_face(officer, open_detector("hog"))])[0]
+    swapped = AlignedFace(np.ascontiguousarray(aligned.chip[:, ::-1]), aligned.points)
+    assert isinstance(mirrored, ConvertedEmbedder)
+    one, other = mirrored.embed_aligned([aligned, swapped])
+    np.testing.assert_allclose(one, other, atol=1e-5)
+    plain = embedder.embed(officer, [single_face(officer, open_detector("hog"))])[0]
+    assert 0.01 < np.linalg.norm(one - plain) < 0.35  # comparable, and not the same
+
+
+def test_one_call_describes_several_faces_in_their_order(tmp_path: Path, shared_data: Path) -> None:
+    picture = load_picture(shared_data / "faces" / "portraits" / "two_people.jpg")
+    faces = open_detector("hog").detect(picture)
+    engine = open_embedder("dlib-onnx", cache_dir=tmp_path)
+    together = engine.embed(picture, faces)
+    for face, template in zip(faces, together, strict=True):
+        np.testing.assert_allclose(engine.embed(picture, [face])[0], template, atol=1e-5)
+    assert np.linalg.norm(together[0] - together[1]) > 0.5
+
+
+def test_pictures_that_fail_are_listed_when_many_are_described(
+    tmp_path: Path, embedder: FaceEmbedder, astronaut: BgrImage
+) -> None:
+    person = tmp_path / "宇航员"
+    person.mkdir()
+    (person / "a.png").write_bytes(ASTRONAUT.read_bytes())
+    (person / "b.jpg").write_bytes(b"no picture")
+    (person / "c.png").write_bytes(cv2.imencode(".png", np.full((100, 100, 3), 90, np.uint8))[1].tobytes())
+    (person / "notes.txt").write_text("not a picture", encoding="utf-8")
+    (tmp_path / "nobody").mkdir()
+    people = pictures_by_person(tmp_path)
+    assert list(people) == ["宇航员"]
+    told: list[tuple[int, int]] = []
+    done = describe_pictures(
+        people["宇航员"], open_detector("hog"), embedder, lambda *share: told.append(share)
+    )
+    assert list(done.templates) == [person / "a.png"]
+    assert list(done.unreadable) == [str(person / "b.jpg")]
+    assert done.without_face == [str(person / "c.png")]
+    assert told[-1] == (3, 3)
+    assert done.ms["embed"] > 0

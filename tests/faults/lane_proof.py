@@ -358,7 +358,7 @@ MUTANTS: Mapping[str, tuple[type[BarrierTurn], str, tuple[str, ...]]] = {
     "forgets_the_beam": (ForgetsTheBeam, "SAFE-1", ALL),
     "does_not_watch_while_closing": (DoesNotWatchWhileClosing, "SAFE-1", ALL),
     "takes_blindness_for_clear": (TakesBlindnessForClear, "SAFE-[12]", ALL),
-    "raises_over_close": (RaisesOverClose, "SAFE-1", ALL),
+    "raises_over_close": (RaisesOverClose, "SAFE-[14]", ALL),
     "remote_releases_all": (RemoteReleasesAll, "SAFE-2", ALL),
     "forgets_fire_when_unknown": (ForgetsFireWhenUnknown, "SAFE-2", ALL),
     "stops_during_fire": (StopsDuringFire, "SAFE-2", ALL),
@@ -485,6 +485,16 @@ class World(RuleBasedStateMachine):
         for _ in range(12):
             self.step(100)
 
+    @rule(word=st.sampled_from([True, False, None]), seconds=st.sampled_from([1, 3, 8]))
+    def fire_and_what_becomes_of_it(self, word: bool | None, seconds: int) -> None:
+        self.truth["fire"] = True
+        self.step(30)
+        self.truth["fire"] = bool(word)
+        if word is None:
+            self.overlay["fire"] = None
+        for _ in range(seconds * 5):
+            self.step(200)
+
     @rule(jammed=st.booleans())
     def the_boom_jams_or_comes_free(self, jammed: bool) -> None:
         self.boom.jammed = jammed
@@ -524,6 +534,7 @@ def prove(
     *,
     rules_per_run: int = 60,
     quick: bool = False,
+    derandomize: bool = False,
 ) -> int:
     """Run until that many steps of the machine have been judged.
 
@@ -533,6 +544,7 @@ def prove(
         lanes: Names of the lanes to try.
         rules_per_run: Length of one story.
         quick: Stop at the first violation without looking for the shortest one.
+        derandomize: Always the same stories.
 
     Returns:
         Steps done.
@@ -553,6 +565,7 @@ def prove(
                 stateful_step_count=rules_per_run,
                 deadline=None,
                 database=None,
+                derandomize=derandomize,
                 phases=stages,
                 report_multiple_bugs=False,
                 suppress_health_check=list(HealthCheck),

@@ -20,7 +20,7 @@ SETTINGS = OpenCvCamera(source="rtsp://camera/1", looks_for=("plate",))
 class CannedProcess:
     """Says what the test puts in; raises what the test puts in."""
 
-    made: list["CannedProcess"] = []  # noqa: RUF012
+    made: list["CannedProcess"] = []
     pid = 4711
 
     def __init__(self, *arguments: object, session: str, epoch_ns: int, **_: object) -> None:
