@@ -7,7 +7,7 @@ One car's journey is one function per arrow::
 
 Map, from the bottom upwards; a part imports only from parts above it in this list::
 
-    errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for events
+    errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for times
     records        what flows: Sighting ... Event            settings   every option, typed and bounded
     settings_file  TOML in, every fault at once out          worker     named threads, slots, the last catch
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd

@@ -16,9 +16,9 @@ from edge.clock import NS_PER_MS, NS_PER_S, Clock
 from edge.evidence import FaceEvidence, PlateEvidence, Visits
 from edge.health import Alarms
 from edge.records import Decision, Identity, Kind, Sighting, Verdict, new_id
-from edge.settings import Settings
+from edge.settings import DecisionSettings, Settings
 from edge.worker import Worker
-from models.face import Gallery
+from models.face import FaceRule, Gallery, Measure, calibrate
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class Decider(Worker):
         self._inbox: queue.Queue[Sighting | None] = queue.Queue(MAX_WAITING)
         self._tracks: dict[TrackKey, _Track] = {}
         self._visits = Visits(settings.decision.visit_gap_s)
+        self._rule: tuple[Gallery, tuple[object, ...], FaceRule] | None = None
         self.decisions = 0
 
     # Any thread
@@ -145,7 +146,7 @@ class Decider(Worker):
         if track is None:
             if sighting.ended:
                 return
-            track = self._tracks[key] = self._new_track(sighting, settings)
+            track = self._tracks[key] = self._new_track(sighting, known, settings)
         track.seen_ns = self.clock.boot_ns()
         identity = self._weigh(track, sighting, known)
         for lane in lanes:
@@ -153,7 +154,14 @@ class Decider(Worker):
         if sighting.ended:
             del self._tracks[key]
 
-    def _new_track(self, sighting: Sighting, settings: Settings) -> _Track:
+    def _face_rule(self, gallery: Gallery, decision: DecisionSettings) -> FaceRule:
+        """The rule for this gallery; made once for each gallery and setting: asking it takes seconds."""
+        wanted = (decision.face_false_accepts, decision.face_distance, decision.face_margin)
+        if self._rule is None or self._rule[0] is not gallery or self._rule[1] != wanted:
+            self._rule = (gallery, wanted, face_rule(gallery, decision))
+        return self._rule[2]
+
+    def _new_track(self, sighting: Sighting, known: Known, settings: Settings) -> _Track:
         decision, now_ns = settings.decision, self.clock.boot_ns()
         if sighting.kind is Kind.PLATE:
             return _Track(
@@ -165,8 +173,7 @@ class Decider(Worker):
         faces = FaceEvidence(
             visit=new_id(),
             agreeing_reads=decision.agreeing_reads,
-            distance=decision.face_distance,
-            margin=decision.face_margin,
+            rule=self._face_rule(known.gallery, decision),
             stranger_after_ms=decision.stranger_after_ms,
         )
         return _Track(faces, now_ns)
@@ -228,6 +235,13 @@ class Decider(Worker):
         limit_ns = self.clock.boot_ns() - TRACK_FORGOTTEN_NS
         for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
             del self._tracks[key]
+
+
+def face_rule(gallery: Gallery, decision: DecisionSettings) -> FaceRule:
+    """When one read speaks for a resident: calibrated on the gallery, or fixed by the configuration."""
+    if decision.face_distance is not None:
+        return FaceRule(Measure.DISTANCE, decision.face_distance, decision.face_margin)
+    return calibrate(gallery, decision.face_false_accepts, decision.face_margin)
 
 
 def _owner(identity: Identity, roster: Roster) -> str | None:

@@ -49,14 +49,18 @@ class DecisionSettings(Section):
     agreeing_reads: int = Field(
         default=2, ge=2, le=10, description="Reads of one track that must agree before anything opens."
     )
-    face_distance: float = Field(
-        default=0.5,
-        gt=0.2,
-        le=0.6,
-        description="Largest descriptor distance at which a face is the resident.",
+    face_false_accepts: float = Field(
+        default=0.001,
+        ge=0.00001,
+        le=0.05,
+        description="Share of strangers that may be taken for somebody, for each attempt; the limit is made"
+        " from the gallery itself.",
+    )
+    face_distance: float | None = Field(
+        default=None, gt=0.2, le=0.6, description="A fixed largest descriptor distance instead."
     )
     face_margin: float = Field(
-        default=0.05, ge=0.0, le=0.5, description="How much farther the nearest other resident must be."
+        default=0.03, ge=0.0, le=0.5, description="How much farther the nearest other resident must be."
     )
     plate_margin: float = Field(
         default=1.0,

@@ -20,10 +20,13 @@ CLOCK = SystemClock()
 OPEN, CLOSE, STOP, LOCK = 1, 2, 3, 4
 
 
-def site_settings(site: SimulatedSite, folder: Path, **changes: Any) -> Settings:
+def settings_for(relays_port: str, inputs_port: str, folder: Path, **changes: Any) -> Settings:
     """The configuration of a barrier ``gate`` and a door ``door`` at a simulated site.
 
     Args:
+        relays_port: Of the site's LCUS board.
+        inputs_port: Of its input board.
+        folder: For the state.
         changes: Options that replace those of the gate; None removes one.
     """
     gate: dict[str, Any] = {
@@ -47,8 +50,8 @@ def site_settings(site: SimulatedSite, folder: Path, **changes: Any) -> Settings
         {
             "device": {"id": "test-box", "state_dir": folder},
             "boards": {
-                "relays": {"type": "lcus", "port": site.lcus.port},
-                "inputs": {"type": "modbus", "profile": "lc", "port": site.io.port, "outputs": 0},
+                "relays": {"type": "lcus", "port": relays_port},
+                "inputs": {"type": "modbus", "profile": "lc", "port": inputs_port, "outputs": 0},
             },
             "lanes": {"gate": gate, "door": door},
         }
@@ -139,7 +142,7 @@ def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **c
         where = stack.enter_context(
             site or SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs")
         )
-        settings = site_settings(where, folder, **changes)
+        settings = settings_for(where.lcus.port, where.io.port, folder, **changes)
         alarms = Alarms(CLOCK)
         journal = Journal(folder / "events.db", CLOCK, tenant="home", device="test-box", alarms=alarms)
         stack.callback(journal.close)

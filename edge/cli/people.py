@@ -37,6 +37,9 @@ from edge.settings_file import load_settings
 from edge.store import Consent, SetStore, open_vault
 
 roster = typer.Typer(help="Persons, plates and the deny list. 人员、车牌与禁止名单", no_args_is_help=False)
+LOOK_ALIKE_DISTANCE = 0.45
+"""Nearer than this, two pictures are of one person or of two who look much alike."""
+
 _out = Console(highlight=False, soft_wrap=True)
 
 
@@ -111,7 +114,7 @@ def enroll(
         gallery = snapshot.gallery(FACE_SET).without_person(person)
         for template in good:
             match = gallery.match(template)
-            if match.subject is not None and match.distance <= settings.decision.face_distance:
+            if match.subject is not None and match.distance <= LOOK_ALIKE_DISTANCE:
                 line = f"looks like {match.subject!r} (distance {match.distance:.2f})"
                 if not despite_likeness:
                     raise UsageError(

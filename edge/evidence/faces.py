@@ -11,17 +11,20 @@ Thread: the worker that decides only.
 import math
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.clock import NS_PER_MS
 from edge.records import Identity, Kind, Sighting
-from models.face import FaceMatch, judge_face
+from models.face import FaceMatch, FaceRule, Measure
 
 STRANGER = "stranger"
 AMBIGUOUS = "ambiguous"
 KNOWN = "known"
 OPEN = "open"
+
+FIXED_RULE = FaceRule(Measure.DISTANCE, 0.5, 0.05)
+"""Without a gallery to calibrate with."""
 
 _MIN_WEIGHT = 0.05
 _KEPT_READS = (
@@ -47,8 +50,7 @@ class FaceEvidence:
         *,
         visit: str,
         agreeing_reads: int = 2,
-        distance: float = 0.5,
-        margin: float = 0.05,
+        rule: FaceRule = FIXED_RULE,
         stranger_after_ms: int = 1200,
     ) -> None:
         """Start with no evidence.
@@ -56,15 +58,14 @@ class FaceEvidence:
         Args:
             visit: Id of the visit this track belongs to (``edge.evidence.visits``).
             agreeing_reads: Usable reads that must agree, on a person as on a stranger; at least 1.
-            distance: Largest descriptor distance at which a read is for the nearest person.
-            margin: How much farther the nearest other person must be.
+            rule: When one read speaks for the nearest person; made for the gallery that it was matched with.
             stranger_after_ms: Reads that show nobody must span this long before it is a stranger.
         """
         if agreeing_reads < 1:
             raise ValueError("agreeing_reads must be at least 1")
         self._visit = visit
         self._agreeing_reads = agreeing_reads
-        self._distance, self._margin = distance, margin
+        self._rule = rule
         self._stranger_after_ns = stranger_after_ms * NS_PER_MS
         self._votes: deque[_Vote] = deque(maxlen=_KEPT_READS)
         self._flaws: Counter[str] = Counter()
@@ -103,8 +104,8 @@ class FaceEvidence:
         return self._identity(sighting)
 
     def _vote(self, sighting: Sighting, match: FaceMatch) -> _Vote:
-        speaks = judge_face(match, self._distance, self._margin)
-        near = match.subject is not None and match.distance <= self._distance
+        speaks = self._rule.accepts(match)
+        near = replace(self._rule, margin=-math.inf).accepts(match)
         weight = min(max(sighting.quality, _MIN_WEIGHT), 1.0)
         return _Vote(match.subject if speaks else None, near and not speaks, weight, sighting.taken_ns, match)
 
@@ -166,8 +167,9 @@ class FaceEvidence:
         return {
             "outcome": outcome,
             "unit": "descriptor distance",
-            "distance_limit": self._distance,
-            "margin_needed": self._margin,
+            "measure": self._rule.measure.value,
+            "limit": round(self._rule.threshold, 4),
+            "margin_needed": self._rule.margin,
             "agreeing_needed": self._agreeing_reads,
             "stranger_after_ms": self._stranger_after_ns // NS_PER_MS,
             "votes": {
@@ -193,6 +195,7 @@ def _tally(votes: list[_Vote]) -> dict[str, Any]:
 def _numbers(match: FaceMatch) -> dict[str, Any]:
     return {
         "subject": match.subject,
+        "score": _finite(match.score),
         "distance": _finite(match.distance),
         "runner_up": match.runner_up,
         "runner_up_distance": _finite(match.runner_up_distance),

@@ -33,7 +33,7 @@ PLATE_LENGTHS = range(5, 11)
 # HOG's window is 80 px: smaller faces need an enlarged picture.
 _HOG_WINDOW_PX = 80
 _GOOD_EYE_DISTANCE_PX = 40.0
-_GOOD_SHARPNESS = 4.0
+_GOOD_SHARPNESS = 250.0  # median of clear faces; below about 56 the face is refused as blurred
 
 
 @dataclass(frozen=True, slots=True, eq=False)

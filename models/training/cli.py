@@ -125,6 +125,7 @@ def train(
     minutes: Annotated[float, typer.Option(help="Working time over all runs.")] = 120,
     data: Data = None,
     seed: Seed = 1,
+    workers: Annotated[int, typer.Option(help="Processes that draw pictures.")] = 1,
 ) -> None:
     """Train the reader or the detector; stop it at any time and call it again."""
     from models.training import detector, reader
@@ -136,7 +137,7 @@ def train(
     log_file = logging.FileHandler(folder / "train.log", encoding="utf-8")
     log_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[log_file, logging.StreamHandler()])
-    typer.echo(str(trainers[net](folder, data, minutes, seed=seed)))
+    typer.echo(str(trainers[net](folder, data, minutes, seed=seed, workers=workers)))
 
 
 @app.command()

@@ -1,30 +1,23 @@
-"""Training the detector on made scenes; resumes, logs, and keeps the averaged weights.
-
-Time is the budget, as in `models.training.reader`.
-"""
+"""Training the detector on made scenes. Budget and checkpoints: `run`."""
 
 import json
 import logging
-import math
-import os
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from models.plate.detector import STRIDE_PX as STRIDE
 from models.plate.detector import distinct, plates_in_map
 from models.training import real
 from models.training.nets import DetectorNet
-from models.training.reader import average, save_atomically
+from models.training.run import Run, batches, own_seed
 from models.training.scenes import Scene, Stock, make_scene
 
 log = logging.getLogger(__name__)
@@ -86,7 +79,8 @@ class SceneStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
         cv2.setNumThreads(1)
         stock = load_stock(self._plates)
-        rng, chance = np.random.default_rng(self._seed), random.Random(self._seed)
+        seed = own_seed(self._seed)
+        rng, chance = np.random.default_rng(seed), random.Random(seed)
         while True:
             scenes = [make_scene(rng, chance, stock, TRAIN_PX) for _ in range(BATCH)]
             yield np.stack([s.picture for s in scenes]), np.stack([target_of(s) for s in scenes])
@@ -144,60 +138,28 @@ def judge(net: nn.Module, plates: Path | None, count: int = 120) -> dict[str, fl
     }
 
 
-def train(folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3) -> Path:
-    """Train until ``minutes`` of work are spent, over any number of runs; as the reader's `train`."""
-    torch.set_num_threads(int(os.environ.get("GATEHOUSE_TRAIN_THREADS", "1")))
-    torch.manual_seed(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    net, mean = DetectorNet(), DetectorNet()
-    mean.load_state_dict(net.state_dict())
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    spent_s, step = 0.0, 0
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.is_file():
-        saved = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(saved["net"])
-        mean.load_state_dict(saved["mean"])
-        steps.load_state_dict(saved["steps"])
-        spent_s, step = saved["spent_s"], saved["step"]
-        log.info("resumed at step %d, %.0f s spent", step, spent_s)
-    stream: DataLoader[Any] = DataLoader(
-        SceneStream(plates, seed + step),
-        batch_size=None,
-        num_workers=1,
-        prefetch_factor=6,
-        multiprocessing_context="spawn",
-    )
-    begun_s = saved_s = time.monotonic()
+def train(
+    folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3, workers: int = 1
+) -> Path:
+    """Train until ``minutes`` of work are spent, over any number of runs; see the reader's `train`."""
+    run = Run(DetectorNet(), folder, minutes, seed=seed, rate=rate)
     losses: list[tuple[float, float]] = []
-    for pictures, wanted in stream:
-        now_s = time.monotonic()
-        share = (spent_s + now_s - begun_s) / (minutes * 60)
-        if share >= 1:
+    for pictures, wanted in batches(SceneStream(plates, seed + run.step), workers):
+        if run.share >= 1:
             break
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
-        for group in steps.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * cosine)
-        net.train()
-        heat, corners = loss_of(net(pictures), wanted)
-        steps.zero_grad()
-        (heat + 4 * corners).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        steps.step()
-        step += 1
+        run.net.train()
+        heat, corners = loss_of(run.net(pictures.to(run.device)), wanted.to(run.device))
+        run.learn(heat + 4 * corners)
         losses.append((heat.item(), corners.item()))
-        average(mean, net, min(0.998, step / (step + 20)))
-        if step % 50 == 0:
+        if run.step % 50 == 0:
             ends = np.mean(losses[-50:], axis=0)
-            log.info("step %d share %.3f heat %.3f corners %.4f", step, share, ends[0], ends[1])
-        if time.monotonic() - saved_s > 240:
-            saved_s = time.monotonic()
-            save_atomically(
-                checkpoint, net, mean, steps, {"spent_s": spent_s + saved_s - begun_s, "step": step}
+            log.info("step %d share %.3f heat %.3f corners %.4f", run.step, run.share, ends[0], ends[1])
+        if run.due():
+            run.save()
+            log.info(
+                "step %d share %.3f %s", run.step, run.share, json.dumps(judge(run.judged(), plates, 60))
             )
-            log.info("step %d share %.3f %s", step, share, json.dumps(judge(mean, plates, 60)))
-    save_atomically(checkpoint, net, mean, steps, {"spent_s": minutes * 60, "step": step})
-    log.info("done at step %d: %s", step, json.dumps(judge(mean, plates)))
-    torch.save(mean.state_dict(), folder / "detector.pt")
+    run.save()
+    log.info("done at step %d: %s", run.step, json.dumps(judge(run.judged(), plates)))
+    torch.save(run.judged().state_dict(), folder / "detector.pt")
     return folder / "detector.pt"

@@ -4,24 +4,19 @@ Time is the budget: the learning rate follows the share of it that is spent, so 
 too.
 """
 
-import csv
 import json
 import logging
-import math
-import os
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from models.plate.grammar import ALPHABET
 from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, SLOTS, rectify, whole
@@ -29,6 +24,7 @@ from models.results import BgrImage
 from models.training import crops, real, weather
 from models.training.crops import Hardship
 from models.training.nets import ReaderNet
+from models.training.run import Run, batches, own_seed
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +58,8 @@ class CropStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.int64], NDA
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]:
         cv2.setNumThreads(1)
-        rng, chance = np.random.default_rng(self._seed), random.Random(self._seed)
+        seed = own_seed(self._seed)
+        rng, chance = np.random.default_rng(seed), random.Random(seed)
         negatives: list[BgrImage] = []
         scenes: list[BgrImage] = []
         labelled: list[real.LabelledCrop] = []
@@ -198,110 +195,47 @@ def judge(net: nn.Module, plates: Path | None) -> dict[str, float]:
     return figures
 
 
-def _loader(sources: Sources, seed: int) -> Iterator[list[torch.Tensor]]:
-    stream: DataLoader[Any] = DataLoader(
-        CropStream(sources, seed),
-        batch_size=None,
-        num_workers=1,
-        prefetch_factor=6,
-        multiprocessing_context="spawn",
-    )
-    return iter(stream)
-
-
-def train(folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3) -> Path:
+def train(
+    folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3, workers: int = 1
+) -> Path:
     """Train until ``minutes`` of work are spent, over any number of runs.
 
     Args:
-        folder: Holds checkpoint, log and the best weights; an existing checkpoint is resumed.
+        folder: Holds checkpoint and the averaged weights; an existing checkpoint is resumed.
         plates: Folder of the real pictures, or None for synthetic data alone.
         minutes: Budget of working time, over all runs.
         seed: Of the first run; a resumed run draws fresh pictures.
         rate: Highest learning rate.
+        workers: Processes that draw pictures.
 
     Returns:
         File of the averaged weights.
     """
-    torch.set_num_threads(int(os.environ.get("GATEHOUSE_TRAIN_THREADS", "1")))
-    torch.set_flush_denormal(True)
-    torch.manual_seed(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    net, mean = ReaderNet(), ReaderNet()
-    mean.load_state_dict(net.state_dict())
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    spent_s, step, trusted = 0.0, 0, frozenset[str]()
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.is_file():
-        saved = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(saved["net"])
-        mean.load_state_dict(saved["mean"])
-        steps.load_state_dict(saved["steps"])
-        spent_s, step, trusted = saved["spent_s"], saved["step"], frozenset(saved["trusted"])
-        log.info("resumed at step %d, %.0f s spent", step, spent_s)
-    batches = _loader(Sources(plates, bool(trusted), trusted), seed + step)
-    begun_s = saved_s = time.monotonic()
+    run = Run(ReaderNet(), folder, minutes, seed=seed, rate=rate)
+    trusted = frozenset(run.notes.get("trusted", ()))
+    stream = iter(batches(CropStream(Sources(plates, bool(trusted), trusted), seed + run.step), workers))
     losses: list[float] = []
-    while True:
-        now_s = time.monotonic()
-        share = (spent_s + now_s - begun_s) / (minutes * 60)
-        if share >= 1:
-            break
-        if plates is not None and not trusted and share >= SYNTHETIC_ONLY:
-            log.info("synthetic only, step %d: %s", step, json.dumps(judge(mean, plates)))
-            trusted = trusted_labels(mean, plates)
-            batches = _loader(Sources(plates, with_real=True, trusted=trusted), seed + step)
-        warm = min(1.0, (step + 1) / 200)
-        # Flat for the first part, then down to a hundredth along a cosine.
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, (share - 0.2) / 0.8))))
-        for group in steps.param_groups:
-            group["lr"] = rate * warm * (0.01 + 0.99 * cosine)
-        pictures, characters, kinds = next(batches)
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16):  # half the time on processors that know it
-            found, found_kinds = net(pictures)
-        found, found_kinds = found.float(), found_kinds.float()
-        loss = nn.functional.nll_loss(found.flatten(0, 1), characters.flatten())
-        loss = loss + 0.2 * nn.functional.nll_loss(found_kinds, kinds, ignore_index=IGNORED)
-        steps.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        steps.step()
-        step += 1
+    while run.share < 1:
+        if plates is not None and not trusted and run.share >= SYNTHETIC_ONLY:
+            log.info("synthetic only, step %d: %s", run.step, json.dumps(judge(run.judged(), plates)))
+            trusted = trusted_labels(run.judged(), plates)
+            run.notes["trusted"] = sorted(trusted)
+            real_too = CropStream(Sources(plates, with_real=True, trusted=trusted), seed + run.step)
+            stream = iter(batches(real_too, workers))
+        pictures, characters, kinds = (each.to(run.device) for each in next(stream))
+        run.net.train()
+        with run.half_precision():
+            found, found_kinds = run.net(pictures)
+        loss = nn.functional.nll_loss(found.float().flatten(0, 1), characters.flatten())
+        loss = loss + 0.2 * nn.functional.nll_loss(found_kinds.float(), kinds, ignore_index=IGNORED)
+        run.learn(loss)
         losses.append(loss.item())
-        average(mean, net, min(0.998, step / (step + 20)))
-        if step % 50 == 0:
-            log.info("step %d share %.3f loss %.4f", step, share, float(np.mean(losses[-50:])))
-        if time.monotonic() - saved_s > 240:
-            saved_s = time.monotonic()
-            progress = {"spent_s": spent_s + saved_s - begun_s, "step": step, "trusted": sorted(trusted)}
-            save_atomically(checkpoint, net, mean, steps, progress)
-            log.info("step %d share %.3f %s", step, share, json.dumps(judge(mean, plates)))
-    progress = {"spent_s": minutes * 60, "step": step, "trusted": sorted(trusted)}
-    save_atomically(checkpoint, net, mean, steps, progress)
-    figures = judge(mean, plates)
-    log.info("done at step %d: %s", step, json.dumps(figures))
-    with (folder / "figures.csv").open("a", newline="", encoding="utf-8") as table:
-        csv.writer(table).writerow([step, *(f"{name}={value:.2f}" for name, value in figures.items())])
-    torch.save(mean.state_dict(), folder / "reader.pt")
+        if run.step % 50 == 0:
+            log.info("step %d share %.3f loss %.4f", run.step, run.share, float(np.mean(losses[-50:])))
+        if run.due():
+            run.save()
+            log.info("step %d share %.3f %s", run.step, run.share, json.dumps(judge(run.judged(), plates)))
+    run.save()
+    log.info("done at step %d: %s", run.step, json.dumps(judge(run.judged(), plates)))
+    torch.save(run.judged().state_dict(), folder / "reader.pt")
     return folder / "reader.pt"
-
-
-def average(mean: nn.Module, net: nn.Module, keep: float) -> None:
-    """Move the averaged weights a little towards the present ones."""
-    with torch.no_grad():
-        for slow, fast in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-            if slow.dtype.is_floating_point:
-                slow.mul_(keep).add_(fast, alpha=1 - keep)
-            else:
-                slow.copy_(fast)
-
-
-def save_atomically(
-    path: Path, net: nn.Module, mean: nn.Module, steps: torch.optim.Optimizer, progress: dict[str, object]
-) -> None:
-    """Write a checkpoint so that a crash leaves the one before."""
-    fresh = path.with_suffix(".new")
-    state = {"net": net.state_dict(), "mean": mean.state_dict(), "steps": steps.state_dict()}
-    torch.save({**state, **progress}, fresh)
-    fresh.replace(path)

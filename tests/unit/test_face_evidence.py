@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.clock import NS_PER_MS
 from edge.evidence import FaceEvidence
 from edge.records import Box, Identity, Kind, Sighting
-from models.face import FaceMatch
+from models.face import FaceMatch, FaceRule, Measure
 
 ANNA = FaceMatch("anna", 0.35, "bert", 0.7, 0.8, 1, 2)
 BERT = FaceMatch("bert", 0.4, "anna", 0.75, 0.8, 1, 2)
@@ -84,7 +84,7 @@ def test_a_face_that_resembles_two_people_speaks_for_neither() -> None:
     assert not watch(TWINS, TWINS, TWINS).settled
     lasting = watch(*[TWINS] * 9)
     assert (lasting.subject, lasting.settled, lasting.explanation["outcome"]) == (None, True, "ambiguous")
-    assert watch(*[TWINS] * 9, margin=0.01).subject == "anna"
+    assert watch(*[TWINS] * 9, rule=FaceRule(Measure.DISTANCE, 0.5, 0.01)).subject == "anna"
 
 
 def test_a_stranger_is_settled_after_the_time_and_not_before() -> None:
