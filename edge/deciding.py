@@ -15,10 +15,11 @@ from edge.access import LaneStanding, Moment, Roster, decide
 from edge.clock import NS_PER_MS, NS_PER_S, Clock
 from edge.evidence import FaceEvidence, PlateEvidence, Visits
 from edge.health import Alarms
-from edge.records import Decision, Identity, Kind, Sighting, Verdict, new_id
+from edge.records import Decision, Identity, Kind, Reason, Sighting, Verdict, new_id
 from edge.settings import DecisionSettings, Settings
 from edge.worker import Worker
 from models.face import FaceRule, Gallery, Measure, calibrate
+from models.plate.grammar import CURRENT_KINDS, PlateKind
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,17 @@ TURN_S = 0.25
 TRACK_FORGOTTEN_NS = 60 * NS_PER_S
 # A grant that led to nothing (board lost, boom failed) is offered again by the same track this often.
 REPEAT_NS = 1 * NS_PER_S
+
+# Rare at a residential gate, and what a reader makes of a plate whose province it could not see.
+OFFICIAL_KINDS = frozenset(
+    {
+        PlateKind.ARMED_POLICE,
+        PlateKind.CIVIL_AVIATION,
+        PlateKind.CONSULATE,
+        PlateKind.EMBASSY,
+        PlateKind.MILITARY,
+    }
+)
 
 TrackKey = tuple[str, str, int]
 
@@ -166,7 +178,10 @@ class Decider(Worker):
         if sighting.kind is Kind.PLATE:
             return _Track(
                 PlateEvidence(
-                    visit=new_id(), agreeing_reads=decision.agreeing_reads, margin=decision.plate_margin
+                    visit=new_id(),
+                    agreeing_reads=decision.agreeing_reads,
+                    margin=decision.plate_margin,
+                    kinds=CURRENT_KINDS if decision.official_plates else CURRENT_KINDS - OFFICIAL_KINDS,
                 ),
                 now_ns,
             )
@@ -212,6 +227,10 @@ class Decider(Worker):
             self._config_rev,
             self._standing(lane),
         )
+        if decision.reason is Reason.TOO_LATE and not sighting.ended:
+            # Nothing moves on a late read; while the track goes on, the next one may be in time.
+            log.debug("%s: a read of track %d came too late", lane, identity.track_id)
+            return
         is_news = self._visits.report(visit, decision.verdict)
         if not is_news and not self._is_due_again(track, lane, decision.verdict, now_ns):
             return

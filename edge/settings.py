@@ -68,6 +68,10 @@ class DecisionSettings(Section):
         le=20.0,
         description="Log-probability by which the best plate must lead the second.",
     )
+    official_plates: bool = Field(
+        default=False,
+        description="Read military, armed police, embassy, consulate and civil aviation plates as well.",
+    )
     stranger_after_ms: int = Field(
         default=1200, ge=200, le=10_000, description="A face or plate nobody knows this long is refused."
     )

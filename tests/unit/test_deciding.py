@@ -63,10 +63,12 @@ class Desk:
         self.told.append((lane, decision))
         return True
 
-    def see(self, kind: Kind, track: int = 1, *, after_s: float = 0.1, **fields: Any) -> None:
+    def see(
+        self, kind: Kind, track: int = 1, *, after_s: float = 0.1, taken_ago_s: float = 0.0, **fields: Any
+    ) -> None:
         self.clock.advance(after_s)
         self.seq += 1
-        now_ns = self.clock.boot_ns()
+        now_ns = self.clock.boot_ns() - round(taken_ago_s * 1e9)
         given: Mapping[str, Any] = {"quality": 0.9, "box": Box(0, 0, 100, 40), **fields}
         self.decider.take(Sighting("cam", "run-1", track, kind, self.seq, now_ns, now_ns, **given))
 
@@ -150,6 +152,29 @@ def test_a_decision_dies_with_its_frame(desk: Desk, clock: ManualClock) -> None:
     (_, decision) = desk.told[0]
     assert decision.identity is not None
     assert decision.not_after_ns == decision.identity.last_ns + 2_000_000_000
+
+
+def test_SAFE_3_a_late_read_moves_nothing_and_the_next_one_in_time_opens(desk: Desk) -> None:
+    desk.plate("粤B12345")
+    desk.plate("粤B12345", taken_ago_s=3.0)
+    assert desk.told == []
+    desk.plate("粤B12345")
+    assert desk.of("entry") == [(Verdict.GRANT, Reason.PERMIT)]
+
+
+def test_a_visit_whose_reads_were_all_too_late_ends_as_too_late(desk: Desk) -> None:
+    for _ in range(3):
+        desk.plate("粤B12345", taken_ago_s=3.0)
+    desk.plate("粤B12345", taken_ago_s=3.0, ended=True)
+    assert desk.of("entry") == [(Verdict.DENY, Reason.TOO_LATE)]
+
+
+def test_an_official_plate_is_read_only_where_it_is_expected(clock: ManualClock) -> None:
+    for official, told in ((False, []), (True, [(Verdict.DENY, Reason.UNKNOWN_PLATE)])):
+        desk = Desk(clock, official_plates=official)
+        for _ in range(3):
+            desk.plate("VA12345")
+        assert desk.of("entry") == told
 
 
 def test_flawed_faces_neither_open_nor_refuse(desk: Desk) -> None:
