@@ -10,6 +10,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for times
     records        what flows: Sighting ... Event            settings   every option, typed and bounded
     settings_file  TOML in, every fault at once out          worker     named threads, slots, the last catch
+    settings_lanes boards and lanes, the larger half of settings
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd
 
     access         roster, policy: who may pass, and why     evidence   sightings of a track -> one identity
@@ -22,6 +23,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     deciding       the thread where sightings become decisions
     commanding     what obeys the platform's signed commands
     enrolment      from pictures of a person to templates
+    simulation     boards of type simulated: a whole site inside the daemon
 
     app            the composition root: starts everything in order, stops it in reverse
     cli            the ``gatehouse`` command               demo       the main job with simulated hardware

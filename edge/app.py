@@ -15,18 +15,20 @@ from types import FrameType
 from edge.access import LaneStanding
 from edge.clock import Clock
 from edge.commanding import forbids, handlers
-from edge.deciding import Decider, Known
-from edge.errors import EdgeError, Exit, Unavailable
+from edge.deciding import Decider, FaceRules, Known, templates_mark
+from edge.errors import EdgeError, Exit, SettingsError, Unavailable
 from edge.health import Alarm, Alarms, ServiceNotifier, stalled
 from edge.lanes import BoardGuard, Boards, Lane
 from edge.records import Decision, EventDraft, JsonObject, Sighting, Stream
 from edge.settings import Settings
+from edge.simulation import with_simulated_boards
 from edge.store import Journal, SetStore, open_vault
 from edge.sync.desired import Desired
 from edge.sync.keys import KeySet, load_public_keys
 from edge.sync.uplink import Uplink
 from edge.vision import Eye
 from edge.worker import Worker
+from models.face import Gallery
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,9 @@ class Daemon:
         self._workers: dict[str, Worker] = {}
         self._lanes: dict[str, Lane] = {}
         self._eyes: dict[str, Eye] = {}
+        # Building a large gallery and its rule takes seconds; both are kept while templates do not change.
+        self._gallery: tuple[bytes, Gallery] | None = None
+        self._rules = FaceRules()
 
     def stop(self) -> None:
         """Ask the daemon to end."""
@@ -97,6 +102,7 @@ class Daemon:
         except OSError as error:
             raise Unavailable(f"device.state_dir {state_dir} cannot be made: {error.strerror}") from error
 
+        base = with_simulated_boards(base, state_dir, stops)
         journal = Journal(
             state_dir / JOURNAL_FILE,
             clock,
@@ -111,12 +117,11 @@ class Daemon:
 
         self._sets = SetStore(state_dir / SETS_FILE, open_vault(state_dir / KEY_FILE), clock)
         stops.callback(self._sets.close)
-        known = self._load_known()
-
-        keys = load_public_keys(base.sync.platform_keys) if base.sync.platform_keys else KeySet()
+        keys = self._load_keys(base)
         self._desired = Desired(journal, clock, keys, base, apply=self._apply, health=self._problems)
         self._settings = settings = self._desired.restore()
 
+        known = self._load_known(settings)
         self._boards = Boards(settings, clock, self.alarms)
         for board in self._boards.values():
             self._run_worker(stops, board)
@@ -172,6 +177,17 @@ class Daemon:
         version = metadata.version("gatehouse")
         journal.append(EventDraft(Stream.SYS, "daemon.started", base.device.id, {"version": version}))
 
+    def _load_keys(self, settings: Settings) -> KeySet:
+        """The platform's keys; without them nobody is obeyed, and the lanes work all the same."""
+        path = settings.sync.platform_keys
+        if path is None:
+            return KeySet()
+        try:
+            return load_public_keys(path)
+        except SettingsError as error:
+            self.alarms.set("platform.keys_unreadable", "uplink", f"{error}; no command is obeyed")
+            return KeySet()
+
     def _run_worker(self, stops: ExitStack, worker: Worker) -> None:
         self._workers[worker.name] = worker
         worker.on_failure = lambda _failed: self.stop()
@@ -189,29 +205,44 @@ class Daemon:
 
     def _watch(self) -> int:
         """Until told to stop, or until a part has failed."""
-        stuck: tuple[str, ...] = ()
+        # A platform that cannot be reached, or a resolver that hangs, is no reason to restart working lanes.
+        critical = {name: worker for name, worker in self._workers.items() if name != "uplink"}
+        said: tuple[str, ...] = ()
         while not self._stopping.wait(TURN_S):
-            stuck = stalled(self._workers)
-            if stuck:
-                # Not fed: systemd ends and restarts us when the stall lasts (OPS-1).
-                log.error("no progress: %s", ", ".join(stuck))
-            elif self._notifier.watchdog_s:
+            stuck = stalled(critical)
+            if stuck != said:
+                log.error("no progress: %s", ", ".join(stuck) or "all go on again")
+                said = stuck
+            if not stuck and self._notifier.watchdog_s:
+                # Not fed while anything is stuck: systemd ends and restarts us when it lasts (OPS-1).
                 self._notifier.send("WATCHDOG=1")
-            if self._sets.has_changed():
-                self._decider.swap_known(self._load_known())
+            self._follow_the_sets()
         failed = [name for name, worker in self._workers.items() if worker.failure is not None]
         if failed:
             log.error("ended because of: %s", ", ".join(failed))
             return Exit.BUG
         return Exit.OK
 
-    def _load_known(self) -> Known:
+    def _follow_the_sets(self) -> None:
+        """Take over what anybody changed in roster or gallery; what cannot be read leaves the old one."""
+        try:
+            if self._sets.has_changed():
+                self._decider.swap_known(self._load_known(self._settings))
+            self.alarms.clear("roster.unreadable", "roster")
+        except EdgeError as error:
+            self.alarms.set("roster.unreadable", "roster", f"{error}; the last one that was read stays")
+
+    def _load_known(self, settings: Settings) -> Known:
         snapshot = self._sets.snapshot()
         persons, templates = len(snapshot.roster.persons), len(snapshot.templates.get(FACE_SET, ()))
         log.info("roster %d: %d persons, %d face templates", snapshot.rev, persons, templates)
         draft = {"rev": snapshot.rev, "persons": persons, "templates": templates}
         self._journal.append(EventDraft(Stream.AUDIT, "roster.loaded", "roster", draft))
-        return Known(snapshot.roster, snapshot.gallery(FACE_SET))
+        mark = templates_mark(snapshot.templates.get(FACE_SET, ()))
+        if self._gallery is None or self._gallery[0] != mark:
+            self._gallery = (mark, snapshot.gallery(FACE_SET))
+        gallery = self._gallery[1]
+        return Known(snapshot.roster, gallery, self._rules.rule_for(gallery, settings.decision))
 
     def _problems(self) -> tuple[str, ...]:
         """What does not work now, for the trial of a configuration."""
@@ -224,7 +255,10 @@ class Daemon:
     def _info(self) -> JsonObject:
         return {
             "version": metadata.version("gatehouse"),
-            "lanes": {name: lane.status.kind for name, lane in self._lanes.items()},
+            "lanes": {
+                name: {"type": lane.type, "direction": lane.direction}
+                for name, lane in self._settings.lanes.items()
+            },
             "cameras": {name: list(eye.stats.models) for name, eye in self._eyes.items()},
             "boards": {name: board.status.detail for name, board in self._boards.items()},
             "clock": self._clock.state().value,
@@ -253,14 +287,17 @@ class Daemon:
             or settings.lanes[name].type != self._settings.lanes[name].type
         ]
         if changed:
-            raise Unavailable(
-                f"lanes {', '.join(sorted(changed))}: added, removed or changed; needs a restart"
-            )
+            names = ", ".join(sorted(changed))
+            raise Unavailable(f"lanes {names}: added, removed or of another type; that is done in the file")
+        blind = {c for lane in settings.lanes.values() for c in lane.cameras if c not in self._eyes}
+        if blind:
+            raise Unavailable(f"cameras {', '.join(sorted(blind))}: served no lane at start; needs a restart")
         self._boards.rewire(settings)
         for lane in self._lanes.values():
             lane.update(settings)
         self._decider.swap_settings(settings, revision)
         self._settings = settings
+        self._decider.swap_known(self._load_known(settings))
 
     def _submit(self, lane: str, decision: Decision) -> bool:
         return self._lanes[lane].submit(decision)

@@ -4,16 +4,19 @@ It owns the evidence of every track, because several cameras of one lane may see
 gallery are immutable snapshots that others swap; the settings likewise.
 """
 
+import hashlib
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.access import LaneStanding, Moment, Roster, decide
 from edge.clock import NS_PER_MS, NS_PER_S, Clock
 from edge.evidence import FaceEvidence, PlateEvidence, Visits
+from edge.evidence.faces import FIXED_RULE
 from edge.health import Alarms
 from edge.records import Decision, Identity, Kind, Reason, Sighting, Verdict, new_id
 from edge.settings import DecisionSettings, Settings
@@ -50,6 +53,7 @@ class Known:
 
     roster: Roster
     gallery: Gallery
+    rule: FaceRule = FIXED_RULE
 
 
 @dataclass(slots=True)
@@ -97,7 +101,6 @@ class Decider(Worker):
         self._inbox: queue.Queue[Sighting | None] = queue.Queue(MAX_WAITING)
         self._tracks: dict[TrackKey, _Track] = {}
         self._visits = Visits(settings.decision.visit_gap_s)
-        self._rule: tuple[Gallery, tuple[object, ...], FaceRule] | None = None
         self.decisions = 0
 
     # Any thread
@@ -118,6 +121,7 @@ class Decider(Worker):
     def swap_settings(self, settings: Settings, config_rev: int) -> None:
         """Use another configuration from the next sighting on."""
         self._settings, self._config_rev = settings, config_rev
+        self._visits.gap_s = settings.decision.visit_gap_s
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -166,13 +170,6 @@ class Decider(Worker):
         if sighting.ended:
             del self._tracks[key]
 
-    def _face_rule(self, gallery: Gallery, decision: DecisionSettings) -> FaceRule:
-        """The rule for this gallery; made once for each gallery and setting: asking it takes seconds."""
-        wanted = (decision.face_false_accepts, decision.face_distance, decision.face_margin)
-        if self._rule is None or self._rule[0] is not gallery or self._rule[1] != wanted:
-            self._rule = (gallery, wanted, face_rule(gallery, decision))
-        return self._rule[2]
-
     def _new_track(self, sighting: Sighting, known: Known, settings: Settings) -> _Track:
         decision, now_ns = settings.decision, self.clock.boot_ns()
         if sighting.kind is Kind.PLATE:
@@ -188,7 +185,7 @@ class Decider(Worker):
         faces = FaceEvidence(
             visit=new_id(),
             agreeing_reads=decision.agreeing_reads,
-            rule=self._face_rule(known.gallery, decision),
+            rule=known.rule,
             stranger_after_ms=decision.stranger_after_ms,
         )
         return _Track(faces, now_ns)
@@ -261,6 +258,31 @@ def face_rule(gallery: Gallery, decision: DecisionSettings) -> FaceRule:
     if decision.face_distance is not None:
         return FaceRule(Measure.DISTANCE, decision.face_distance, decision.face_margin)
     return calibrate(gallery, decision.face_false_accepts, decision.face_margin)
+
+
+class FaceRules:
+    """Makes the rule for a gallery, once for each gallery and setting: asking a large one takes seconds.
+
+    Thread: one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._made: tuple[Gallery, tuple[float | None, ...], FaceRule] | None = None
+
+    def rule_for(self, gallery: Gallery, decision: DecisionSettings) -> FaceRule:
+        """See ``face_rule``."""
+        wanted = (decision.face_false_accepts, decision.face_distance, decision.face_margin)
+        if self._made is None or self._made[0] is not gallery or self._made[1] != wanted:
+            self._made = (gallery, wanted, face_rule(gallery, decision))
+        return self._made[2]
+
+
+def templates_mark(pairs: Iterable[tuple[str, NDArray[np.float32]]]) -> bytes:
+    """Changes whenever a template of anybody does."""
+    mark = hashlib.sha256()
+    for person, template in pairs:
+        mark.update(person.encode() + b"\0" + template.tobytes())
+    return mark.digest()
 
 
 def _owner(identity: Identity, roster: Roster) -> str | None:

@@ -25,6 +25,7 @@ from models.face import (
     open_embedder,
     single_face,
 )
+from models.published import fetched_path
 from models.results import BgrImage
 
 MOST_PICTURES = 10
@@ -102,7 +103,8 @@ def camera_portraits(
 def _open(settings: Settings, cache: Path) -> tuple[FaceDetector, FaceEmbedder]:
     models = settings.models
     # Enrolment looks harder than the gate: one enlargement finds the smaller faces of a portrait.
-    detector = open_detector(models.face_detector, yunet_path=models.yunet_path, upsample=1)
+    yunet = models.yunet_path or fetched_path("yunet", cache, is_optional=models.face_detector != "yunet")
+    detector = open_detector(models.face_detector, yunet_path=yunet, upsample=1)
     return detector, open_embedder(models.face_embedder, cache_dir=cache)
 
 

@@ -7,18 +7,52 @@ in the file: only paths, or names of systemd credentials.
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-Credential = Literal["plate", "face"]
-OtherWay = Literal["staff", "qr", "reader", "plate", "exit_button"]
+from edge.settings_lanes import (
+    BarrierLane,
+    BarrierTimes,
+    BoardSettings,
+    Credential,
+    DoorLane,
+    DoorTimes,
+    Input,
+    LaneSettings,
+    LcusBoard,
+    ModbusBoard,
+    Name,
+    Output,
+    Section,
+    SimulatedBoard,
+    inputs_of,
+    outputs_of,
+)
 
-
-class Section(BaseModel):
-    """Base of every section: frozen, and nothing unknown is accepted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+__all__ = [
+    "BarrierLane",
+    "BarrierTimes",
+    "BoardSettings",
+    "CameraSettings",
+    "DecisionSettings",
+    "Device",
+    "DoorLane",
+    "DoorTimes",
+    "Input",
+    "LaneSettings",
+    "LcusBoard",
+    "ModbusBoard",
+    "ModelSettings",
+    "OpenCvCamera",
+    "Output",
+    "ReplayCamera",
+    "Section",
+    "Settings",
+    "SimulatedBoard",
+    "StoreSettings",
+    "SyncSettings",
+]
 
 
 class Device(Section):
@@ -28,9 +62,6 @@ class Device(Section):
     tenant: Name = Field(default="home", description="Whose box it is; first part of every topic.")
     state_dir: Path = Field(
         default=Path("/var/lib/gatehouse"), description="Journal, roster, keys and caches live here."
-    )
-    language: Literal["zh", "en"] = Field(
-        default="zh", description="Language of texts for staff and residents."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least to log."
@@ -139,173 +170,15 @@ class ModelSettings(Section):
         default="auto", description="auto: yunet if present."
     )
     face_embedder: Literal["auto", "dlib", "dlib-onnx"] = Field(
-        default="auto", description="The descriptor network; all three give the same descriptors."
+        default="auto", description="The descriptor network; both give the same descriptors."
     )
     yunet_path: Path | None = Field(
-        default=None, description="face_detection_yunet_2023mar.onnx, if you have it."
+        default=None, description="face_detection_yunet_2023mar.onnx; or run: gatehouse models fetch yunet."
     )
     plate_reader: Literal["auto", "rapidocr", "own"] = Field(
         default="auto", description="auto: the best present."
     )
     threads: int = Field(default=1, ge=1, le=8, description="Threads of each network in each vision process.")
-
-
-class LcusBoard(Section):
-    """LCUS-1/2/4/8 USB relay board (CH340, A0 frames)."""
-
-    type: Literal["lcus"] = "lcus"
-    port: str = Field(description="By preference /dev/serial/by-path/...; the CH340 has no serial number.")
-    baud: int = Field(default=9600, ge=1200, le=921_600, description="9600 on nearly all boards.")
-    channels: int = Field(default=4, ge=1, le=8, description="Used when the board answers no status query.")
-    pacing_ms: int = Field(default=60, ge=50, le=500, description="Pause between two frames.")
-
-
-class ModbusBoard(Section):
-    """Modbus RTU relay and input boards."""
-
-    type: Literal["modbus"] = "modbus"
-    profile: Literal["waveshare", "lc", "quirk0100", "r421a08"] = Field(description="Family of the board.")
-    port: str = Field(description="Serial port of the RS-485 line.")
-    baud: int = Field(default=9600, ge=1200, le=921_600, description="Of the line.")
-    address: int = Field(default=1, ge=1, le=255, description="Of the board on its line.")
-    outputs: int = Field(default=8, ge=0, le=32, description="Relays on the board.")
-    inputs: int = Field(default=8, ge=0, le=32, description="Inputs on the board.")
-    reply_timeout_ms: int = Field(
-        default=300, ge=50, le=2000, description="No answer for this long: unknown."
-    )
-    gap_ms: int = Field(default=20, ge=4, le=500, description="Pause between two frames on the line.")
-    local_echo: bool | None = Field(
-        default=None, description="The adapter returns what was sent; not given: found out at start."
-    )
-
-
-BoardSettings = Annotated[LcusBoard | ModbusBoard, Field(discriminator="type")]
-
-
-class Output(Section):
-    """One relay with a meaning."""
-
-    board: Name = Field(description="Which board.")
-    channel: int = Field(ge=1, le=32, description="As printed on the board.")
-    pulse_ms: int = Field(
-        default=500,
-        ge=0,
-        le=10_000,
-        description="Length of a pulse; 0 holds the level for as long as it is meant.",
-    )
-    safe_energised: bool = Field(default=False, description="True: the relay is energised in the safe state.")
-    max_on_ms: int = Field(
-        default=12_000,
-        ge=100,
-        le=120_000,
-        description="Guard: a pulse output is never away from safe for longer.",
-    )
-
-
-class Input(Section):
-    """One contact with a meaning."""
-
-    board: Name = Field(description="Which board.")
-    channel: int = Field(ge=1, le=32, description="As printed on the board.")
-    inverted: bool = Field(default=False, description="True: an open contact means active.")
-    debounce_ms: int = Field(default=0, ge=0, le=1000, description="Must stand this long to count.")
-
-
-class _LaneBase(Section):
-    cameras: tuple[Name, ...] = Field(default=(), description="Cameras that decide for this lane.")
-    accepts: tuple[Credential, ...] = Field(default=("plate", "face"), description="Credentials taken here.")
-    other_ways: tuple[OtherWay, ...] = Field(
-        default=("staff",),
-        description="How people pass here without their face (a face is never the only way).",
-    )
-    direction: Literal["in", "out", "both"] = Field(default="in", description="For the record.")
-    zones: tuple[Name, ...] = Field(
-        default=(), description="Zones this lane leads to; permits may name them."
-    )
-    poll_ms: int = Field(default=30, ge=10, le=500, description="Pace of inputs and of the state machine.")
-    dry_run: bool = Field(default=False, description="Decide and record, but switch nothing.")
-
-    @model_validator(mode="after")
-    def _face_is_never_the_only_way(self) -> "_LaneBase":
-        ways = set(self.other_ways) | set(self.accepts)
-        if "face" in self.accepts and not ways - {"face"}:
-            raise ValueError(
-                "face is the only way in; name another in other_ways (staff, qr, reader, plate):"
-                " the law asks for it"
-            )
-        return self
-
-
-class BarrierTimes(Section):
-    """Times of a barrier lane, seconds."""
-
-    open_timeout_s: float = Field(default=8.0, ge=1, le=60, description="No open limit by then: open_failed.")
-    close_timeout_s: float = Field(
-        default=10.0, ge=1, le=60, description="No closed limit by then: close_failed."
-    )
-    pass_timeout_s: float = Field(
-        default=25.0, ge=3, le=600, description="Open and nobody comes: close again."
-    )
-    clear_s: float = Field(
-        default=1.0, ge=0.5, le=10, description="Loop and beam clear this long before closing."
-    )
-    linger_s: float = Field(default=60.0, ge=5, le=3600, description="A car stands on the loop: lingering.")
-    fire_reset_s: float = Field(default=5.0, ge=5, le=600, description="After the fire input is gone.")
-    dead_time_ms: int = Field(default=250, ge=200, le=5000, description="Between an OPEN and a CLOSE relay.")
-
-
-class BarrierLane(_LaneBase):
-    """A parking lane with a boom."""
-
-    type: Literal["barrier"] = "barrier"
-    open: Output = Field(description="Relay on the barrier's OPEN contact.")
-    close: Output | None = Field(
-        default=None, description="Relay on CLOSE; absent: the barrier closes itself."
-    )
-    stop: Output | None = Field(default=None, description="Relay on STOP.")
-    open_limit: Input | None = Field(default=None, description="Boom is up.")
-    closed_limit: Input | None = Field(default=None, description="Boom is down.")
-    presence: Input | None = Field(default=None, description="Loop under the boom.")
-    beam: Input | None = Field(default=None, description="Safety light beam, active when cut.")
-    fire: Input | None = Field(default=None, description="Fire alarm: opens and holds open.")
-    hold_key: Input | None = Field(default=None, description="Local key: holds open.")
-    times: BarrierTimes = Field(default=BarrierTimes(), description="Times of this barrier.")
-
-    @model_validator(mode="after")
-    def _closing_needs_eyes(self) -> "BarrierLane":
-        if self.close is not None and self.presence is None:
-            raise ValueError(
-                "close is wired but presence is not: we never lower a boom onto what we cannot see"
-            )
-        return self
-
-
-class DoorTimes(Section):
-    """Times of a door lane, seconds."""
-
-    unlock_s: float = Field(default=4.0, ge=1, le=60, description="Unlocked for this long.")
-    held_s: float = Field(default=30.0, ge=5, le=3600, description="Open for this long: held-open alarm.")
-    exit_mask_s: float = Field(
-        default=2.0, ge=0.5, le=30, description="After the exit button no forced alarm."
-    )
-    fire_reset_s: float = Field(default=5.0, ge=5, le=600, description="After the fire input is gone.")
-
-
-class DoorLane(_LaneBase):
-    """A pedestrian door."""
-
-    type: Literal["door"] = "door"
-    lock: Output = Field(
-        description="Relay of the lock; its safe state is locked or unlocked as you wire it."
-    )
-    contact: Input | None = Field(default=None, description="Active while the leaf is open.")
-    exit_button: Input | None = Field(default=None, description="Request to exit.")
-    fire: Input | None = Field(default=None, description="Fire alarm: unlocks and holds.")
-    hold_key: Input | None = Field(default=None, description="Local key: holds unlocked.")
-    times: DoorTimes = Field(default=DoorTimes(), description="Times of this door.")
-
-
-LaneSettings = Annotated[BarrierLane | DoorLane, Field(discriminator="type")]
 
 
 class SyncSettings(Section):
@@ -342,16 +215,25 @@ class SyncSettings(Section):
         if bool(self.cert_file) != bool(self.key_file):
             raise ValueError("cert_file and key_file belong together")
         for url in self.brokers:
-            if not url.startswith(("mqtt://", "mqtts://")):
-                raise ValueError(f'broker "{url}" must begin with mqtt:// or mqtts://')
+            if not _is_broker(url):
+                raise ValueError(f'broker "{url}": write mqtt://host:1883 or mqtts://host:8883')
         return self
+
+
+def _is_broker(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    named = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and port != 0
+    return named and not (parts.path.strip("/") or parts.query or parts.username or parts.password)
 
 
 class StoreSettings(Section):
     """What is kept, and for how long."""
 
     keep_acknowledged_days: float = Field(default=7.0, ge=0, le=365, description="Events the platform has.")
-    evidence_pictures: bool = Field(default=False, description="Keep the crop that a decision was made from.")
 
 
 class Settings(Section):
@@ -368,7 +250,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
-        problems = [*self._dangling_cameras(), *self._dangling_channels()]
+        problems = [
+            *self._dangling_cameras(),
+            *self._dangling_channels(),
+            *self._shared_ports(),
+            *self._face_only_lanes(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -388,22 +275,68 @@ class Settings(Section):
 
     def _dangling_channels(self) -> list[str]:
         problems = []
-        taken: dict[tuple[str, int], str] = {}
+        relays: dict[tuple[str, int], str] = {}
         for lane_name, lane in self.lanes.items():
+            contacts: dict[tuple[str, int], str] = {}
             for option in type(lane).model_fields:
                 wire = getattr(lane, option)
                 if not isinstance(wire, Output | Input):
                     continue
                 path = f"lanes.{lane_name}.{option}"
-                if wire.board not in self.boards:
+                board = self.boards.get(wire.board)
+                if board is None:
                     known = ", ".join(self.boards) or "none"
                     problems.append(f"{path}.board: no board {wire.board!r} (there are: {known})")
-                if isinstance(wire, Output):
-                    other = taken.setdefault((wire.board, wire.channel), path)
-                    if other != path:
-                        problems.append(
-                            f"{path}.channel: relay {wire.channel} of {wire.board!r} is taken by {other}"
-                        )
+                    continue
+                is_relay = isinstance(wire, Output)
+                noun, count = ("relay", outputs_of(board)) if is_relay else ("input", inputs_of(board))
+                if wire.channel > count:
+                    has = f"it has {count}" if count else "it has none"
+                    problems.append(
+                        f"{path}.channel: board {wire.board!r} has no {noun} {wire.channel}, {has}"
+                    )
+                # A fire contact may serve several lanes; a relay has one meaning, a contact one in its lane.
+                taken = relays if is_relay else contacts
+                other = taken.setdefault((wire.board, wire.channel), path)
+                if other != path:
+                    what = f"{noun} {wire.channel} of {wire.board!r}"
+                    problems.append(f"{path}.channel: {what} is taken by {other}")
+        return problems
+
+    def _shared_ports(self) -> list[str]:
+        """Only Modbus boards share a line, and then they must agree about its speed."""
+        problems = []
+        users: dict[str, str] = {}
+        for name, board in self.boards.items():
+            if isinstance(board, SimulatedBoard):
+                continue
+            other_name = users.setdefault(board.port, name)
+            other = self.boards[other_name]
+            if other_name == name:
+                continue
+            both = isinstance(board, ModbusBoard) and isinstance(other, ModbusBoard)
+            if not both or board.baud != other.baud or board.address == other.address:  # type: ignore[union-attr]
+                problems.append(
+                    f"boards.{name}.port: {board.port} is taken by {other_name!r}; only Modbus boards of one"
+                    " baud, with different addresses, share a line"
+                )
+        return problems
+
+    def _face_only_lanes(self) -> list[str]:
+        """ACC-4: whoever does not give their face must get through a lane that looks for faces, today."""
+        problems = []
+        for name, lane in self.lanes.items():
+            sought = {kind for c in lane.cameras if c in self.cameras for kind in self.cameras[c].looks_for}
+            if "face" not in sought & set(lane.accepts):
+                continue
+            by_plate = "plate" in sought & set(lane.accepts)
+            can_command = self.sync.enabled and self.sync.platform_keys is not None
+            by_staff = "staff" in lane.other_ways and (can_command or lane.hold_key is not None)
+            if not by_plate and not by_staff:
+                problems.append(
+                    f"lanes.{name}: face is the only way in. The law asks for another: plates as well, or"
+                    " staff (sync.platform_keys for remote opening, or a wired hold_key)"
+                )
         return problems
 
     def lanes_of_camera(self, camera: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from drivers.camera.address import shown
 from edge.errors import SettingsError
 from edge.settings import DecisionSettings, LaneSettings, Settings
 
-MASKED = "********"
-SECRET_WORDS = ("password", "key_file", "credential", "secret")
 TUNABLE_SECTIONS = ("decision", "lanes")
 
 
@@ -77,7 +77,7 @@ def section_schema(section: str) -> dict[str, Any]:
 
 
 def effective(settings: Settings) -> str:
-    """The whole configuration with its defaults as TOML-like lines, secrets masked, for people to read."""
+    """The whole configuration with its defaults as TOML-like lines; passwords in addresses are masked."""
     lines: list[str] = []
 
     def walk(path: str, value: Any) -> None:
@@ -85,8 +85,7 @@ def effective(settings: Settings) -> str:
             for key, inner in value.items():
                 walk(f"{path}.{key}" if path else key, inner)
         elif value is not None:
-            secret = any(word in path.rpartition(".")[2] for word in SECRET_WORDS)
-            lines.append(f"{path} = {json.dumps(MASKED if secret else value, ensure_ascii=False)}")
+            lines.append(f"{path} = {shown(json.dumps(value, ensure_ascii=False))}")
 
     walk("", json.loads(settings.model_dump_json()))
     return "\n".join(lines)
@@ -113,6 +112,14 @@ def _describe(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
         return [f"{path}: unknown option{_hint(str(location[-1]), _options_at(location[:-1], model))}"]
     if detail["type"] == "missing":
         return [f"{path}: is missing"]
+    if detail["type"] == "union_tag_not_found":
+        return [f"{path}.type: is missing"]
+    if detail["type"] == "union_tag_invalid":
+        known = tuple(re.findall(r"'([^']+)'", str(detail["ctx"]["expected_tags"])))
+        given_type = str(detail["ctx"]["tag"])
+        return [f"{path}.type: no type {given_type!r}{_hint(given_type, known)}"]
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return [f"{path}: must be a section with options (given: {detail['input']!r})"]
     message = detail["msg"].removeprefix("Value error, ")
     if "\n" in message or not path:
         return message.split("\n")
@@ -126,7 +133,7 @@ def _is_tag(part: int | str, detail: ErrorDetails) -> bool:
     return part in _TAGS and detail["loc"][0] in ("cameras", "boards", "lanes")
 
 
-_TAGS = ("opencv", "replay", "lcus", "modbus", "barrier", "door")
+_TAGS = ("opencv", "replay", "lcus", "modbus", "simulated", "barrier", "door")
 
 
 def _options_at(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, ...]:

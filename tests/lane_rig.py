@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drivers.simulated.barrier import BarrierTraits
 from drivers.simulated.site import SimulatedSite
 from edge.clock import NS_PER_S, SystemClock
 from edge.health import Alarms
@@ -18,15 +19,19 @@ from edge.store.journal import Journal
 
 CLOCK = SystemClock()
 OPEN, CLOSE, STOP, LOCK = 1, 2, 3, 4
+QUICK = BarrierTraits(travel_up_s=0.6, travel_down_s=1.5)
 
 
-def settings_for(relays_port: str, inputs_port: str, folder: Path, **changes: Any) -> Settings:
+def settings_for(
+    relays_port: str, inputs_port: str, folder: Path, door: dict[str, Any] | None = None, **changes: Any
+) -> Settings:
     """The configuration of a barrier ``gate`` and a door ``door`` at a simulated site.
 
     Args:
         relays_port: Of the site's LCUS board.
         inputs_port: Of its input board.
         folder: For the state.
+        door: Options that replace those of the door.
         changes: Options that replace those of the gate; None removes one.
     """
     gate: dict[str, Any] = {
@@ -34,7 +39,7 @@ def settings_for(relays_port: str, inputs_port: str, folder: Path, **changes: An
         "open": {"board": "relays", "channel": OPEN, "pulse_ms": 300},
         "close": {"board": "relays", "channel": CLOSE, "pulse_ms": 300},
         "stop": {"board": "relays", "channel": STOP, "pulse_ms": 300},
-        "times": {"clear_s": 0.5, "pass_timeout_s": 5.0},
+        "times": {"clear_s": 0.5, "pass_timeout_s": 3.0},
     }
     names = ("open_limit", "closed_limit", "presence", "beam", "fire", "hold_key")
     gate |= {name: {"board": "inputs", "channel": i} for i, name in enumerate(names, start=1)}
@@ -45,7 +50,7 @@ def settings_for(relays_port: str, inputs_port: str, folder: Path, **changes: An
         "contact": {"board": "inputs", "channel": 7},
         "exit_button": {"board": "inputs", "channel": 8},
         "times": {"unlock_s": 1.0, "held_s": 5.0},
-    }
+    } | (door or {})
     return Settings.model_validate(
         {
             "device": {"id": "test-box", "state_dir": folder},
@@ -140,7 +145,7 @@ def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **c
     """A running lane at a running site; stopped in reverse order."""
     with ExitStack() as stack:
         where = stack.enter_context(
-            site or SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs")
+            site or SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs", barrier=QUICK)
         )
         settings = settings_for(where.lcus.port, where.io.port, folder, **changes)
         alarms = Alarms(CLOCK)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from drivers.errors import DriverError
-from edge.cli import demos, people, service, watching
+from edge.cli import demos, evaluating, modelling, people, service, watching
 from edge.errors import EdgeError, Exit, SettingsError
 from edge.worker import contain
 from models.errors import ModelError
@@ -51,7 +51,7 @@ def options(
     logging.captureWarnings(capture=True)
 
 
-for part in (service, people, watching, demos):
+for part in (service, people, watching, modelling, evaluating, demos):
     part.register(application)
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from edge.access import (
@@ -30,13 +32,16 @@ from edge.access import (
 from edge.app import CACHE_FOLDER, FACE_SET, KEY_FILE, SETS_FILE
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.clock import NS_PER_S, SystemClock
+from edge.deciding import face_rule
 from edge.enrolment import Portrait, camera_portraits, picture_portraits
 from edge.errors import Exit, Unavailable, UsageError
 from edge.settings import Settings
 from edge.settings_file import load_settings
-from edge.store import Consent, SetStore, open_vault
+from edge.store import Consent, SetSnapshot, SetStore, open_vault
+from models.face import Gallery
 
 roster = typer.Typer(help="Persons, plates and the deny list. 人员、车牌与禁止名单", no_args_is_help=False)
+NO_LIMIT = "never"
 LOOK_ALIKE_DISTANCE = 0.45
 """Nearer than this, two pictures are of one person or of two who look much alike."""
 
@@ -64,8 +69,10 @@ def _open_sets(config: Path) -> Iterator[tuple[SetStore, Settings]]:
         sets.close()
 
 
-def _utc_s(day: str, option: str) -> int:
+def _utc_s(day: str, option: str) -> int | None:
     """Seconds since 1970 of ``2026-12-31`` or ``2026-12-31T18:00`` in this machine's time zone."""
+    if day == NO_LIMIT:
+        return None
     try:
         return int(datetime.fromisoformat(day).astimezone(UTC).timestamp())
     except ValueError:
@@ -184,7 +191,7 @@ def roster_add(
     zone: Annotated[list[str] | None, typer.Option(help="Lanes that lead to this zone. 区域")] = None,
     valid_from: Annotated[str | None, typer.Option("--from", help="From this day. 生效")] = None,
     valid_to: Annotated[
-        str | None, typer.Option("--to", help="Until this day, not including it. 失效")
+        str | None, typer.Option("--to", help=f"Until this day, not including it, or {NO_LIMIT}. 失效")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
@@ -195,13 +202,14 @@ def roster_add(
         given = {
             "name": name,
             "room": room,
-            "plates": plate,
+            "plates": None if plate is None else [*document.get("plates", ()), *plate],
             "lanes": lane,
             "zones": zone,
-            "valid_from": None if valid_from is None else _utc_s(valid_from, "--from"),
-            "valid_to": None if valid_to is None else _utc_s(valid_to, "--to"),
         }
         document |= {field: value for field, value in given.items() if value is not None}
+        for field, day, option in (("valid_from", valid_from, "--from"), ("valid_to", valid_to, "--to")):
+            if day is not None:
+                document[field] = _utc_s(day, option)
         for word in lane or ():
             if word not in settings.lanes:
                 raise UsageError(f"there is no lane {word!r}; there are: {', '.join(settings.lanes)}")
@@ -213,14 +221,34 @@ def roster_add(
 @roster.command("remove")
 def roster_remove(
     person: Annotated[str, typer.Argument(help="Id. 人员编号")],
+    plate: Annotated[
+        list[str] | None, typer.Option(help="Only this plate of theirs; may be given again. 仅删除车牌")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Remove a person with everything stored about them. 删除人员及其人脸"""
+    """Remove a person with everything stored about them, or only a plate of theirs. 删除人员或其车牌"""
     with _open_sets(config) as (sets, _):
+        if plate:
+            return _remove_plates(sets, person, plate)
         receipt = sets.remove_person(person)
     if receipt is None:
         raise UsageError(f"no person {person!r} on the roster")
     _out.print(f"{person} removed, {receipt.templates} templates deleted, receipt {receipt.id}. 已删除")
+    return Exit.OK
+
+
+def _remove_plates(sets: SetStore, person: str, plates: list[str]) -> int:
+    known = sets.snapshot().roster.persons.get(person)
+    if known is None:
+        raise UsageError(f"no person {person!r} on the roster")
+    unwanted = [plate_text(plate) for plate in plates]
+    for plate in unwanted:
+        if plate not in known.plates:
+            raise UsageError(
+                f"{person!r} has no plate {plate}; they have: {', '.join(known.plates) or 'none'}"
+            )
+    rev = sets.put_person(replace(known, plates=tuple(p for p in known.plates if p not in unwanted)))
+    _out.print(f"{person}: {', '.join(unwanted)} removed, roster revision {rev}. 已删除")
     return Exit.OK
 
 
@@ -247,6 +275,8 @@ def roster_deny(
     kind = DenyKind.PERSON if person else DenyKind.PLATE
     entry: DenyEntry = deny_from_json({"kind": kind.value, "value": value, "reason": reason})
     with _open_sets(config) as (sets, _):
+        if person and value not in sets.snapshot().roster.persons:
+            raise UsageError(f"no person {value!r} on the roster")
         rev = sets.put_deny(entry)
     _out.print(f"{entry.value} is denied, roster revision {rev}. 已禁止")
     return Exit.OK
@@ -284,3 +314,64 @@ def roster_import(
     spent_s = time.monotonic() - started
     _out.print(f"{len(fresh.persons)} persons, {len(gone)} removed, {spent_s:.1f} s. 已导入")
     return Exit.OK
+
+
+@roster.command("audit")
+def roster_audit(config: ConfigOption = DEFAULT_CONFIG) -> int:
+    """Look for people who look alike and templates that are of no use. 核查人脸库
+
+    Says what to expect at this number of persons; the rate of strangers is decision.face_false_accepts.
+    """
+    with _open_sets(config) as (sets, settings):
+        snapshot = sets.snapshot()
+        holders = sorted({person for pairs in snapshot.templates.values() for person, _ in pairs})
+        without_consent = [person for person in holders if sets.consent_of(person) is None]
+    gallery = snapshot.gallery(FACE_SET)
+    pairs = _look_alikes(gallery)
+    _out.print(f"{len(gallery.names)} persons, {gallery.size} templates ({FACE_SET}). 人脸库")
+    for (one, other), distance in sorted(pairs.items(), key=lambda item: item[1]):
+        _out.print(
+            f"  look alike 相似: {one}, {other} (distance {distance:.2f})", style="yellow", markup=False
+        )
+    for person, names in _of_other_models(snapshot).items():
+        line = f"  templates of another model, enrol again 需重新登记: {person} ({', '.join(names)})"
+        _out.print(line, style="yellow", markup=False)
+    for person in without_consent:
+        _out.print(f"  templates without consent 无同意记录: {person}", style="red", markup=False)
+    if snapshot.unreadable:
+        line = f"  {snapshot.unreadable} templates do not open with this device's key 无法解密"
+        _out.print(line, style="red")
+    _out.print(f"look-alike pairs under {LOOK_ALIKE_DISTANCE}: {len(pairs)}. 相似对")
+    if gallery.names:
+        rule = face_rule(gallery, settings.decision)
+        if settings.decision.face_distance is None:
+            for sentence in rule.sentence():
+                _out.print(sentence)
+        else:
+            _out.print(
+                f"decision.face_distance is fixed at {rule.threshold}, not calibrated. 固定阈值,未校准"
+            )
+    return Exit.OK
+
+
+def _look_alikes(gallery: Gallery) -> dict[tuple[str, str], float]:
+    """Pairs of persons nearer than the limit, each person with the one nearest to them."""
+    pairs: dict[tuple[str, str], float] = {}
+    silent = not _out.is_terminal
+    for person in track(gallery.names, "comparing 比对", console=_out, transient=True, disable=silent):
+        for template in gallery.templates_of(person):
+            match = gallery.match_stranger(person, template)
+            if match.subject is not None and match.distance <= LOOK_ALIKE_DISTANCE:
+                one, other = sorted((person, match.subject))
+                pairs[one, other] = min(match.distance, pairs.get((one, other), match.distance))
+    return pairs
+
+
+def _of_other_models(snapshot: SetSnapshot) -> dict[str, list[str]]:
+    """Names of other sets by person: those templates are never compared with today's."""
+    found: dict[str, list[str]] = {}
+    for set_name, pairs in snapshot.templates.items():
+        if set_name != FACE_SET:
+            for person in dict.fromkeys(person for person, _ in pairs):
+                found.setdefault(person, []).append(set_name)
+    return dict(sorted(found.items()))

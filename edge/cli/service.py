@@ -15,6 +15,7 @@ from edge.clock import SystemClock
 from edge.errors import Exit, SettingsError
 from edge.lanes import make_safe
 from edge.settings_file import TUNABLE_SECTIONS, effective, load_settings, section_schema
+from edge.simulation import without_simulated_boards
 
 DEFAULT_CONFIG = Path("/etc/gatehouse/gatehouse.toml")
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration file. 配置文件")]
@@ -78,7 +79,7 @@ def safe(config: ConfigOption = DEFAULT_CONFIG) -> int:
 
     systemd runs this after the daemon ended for whatever reason, a kill included.
     """
-    failures = make_safe(load_settings(config))
+    failures = make_safe(without_simulated_boards(load_settings(config)))
     for failure in failures:
         typer.echo(f"gatehouse: {failure}", err=True)
     return Exit.UNAVAILABLE if failures else Exit.OK

@@ -50,7 +50,7 @@ class Visits:
         Args:
             gap_s: Seen again within this pause is the same visit.
         """
-        self._gap_ns = round(gap_s * NS_PER_S)
+        self.gap_s = gap_s
         self._visits: OrderedDict[str, _Visit] = OrderedDict()  # seen last stands last
         self._tracks: OrderedDict[tuple[str, str, int], str] = OrderedDict()
 
@@ -115,7 +115,7 @@ class Visits:
 
     def _going_on(self, now_ns: int) -> Iterator[_Visit]:
         """The visits whose pause is not over yet, seen last first."""
-        since_ns = now_ns - self._gap_ns
+        since_ns = now_ns - round(self.gap_s * NS_PER_S)
         return itertools.takewhile(lambda visit: visit.last_ns >= since_ns, reversed(self._visits.values()))
 
     def _find(self, seen: _Visit, now_ns: int, other_than: _Visit | None = None) -> _Visit | None:

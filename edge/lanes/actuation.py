@@ -15,7 +15,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from drivers.errors import BadReply, DriverError, ReplyTimeout
+from drivers.errors import BadReply, DriverError, LinkLost, ReplyTimeout
 from drivers.relay import Board
 from edge.clock import NS_PER_S, Clock
 from edge.health import Alarms
@@ -45,6 +45,7 @@ class BoardWorker(Worker):
         alarms: ``board.lost`` and ``relay.stuck`` are raised here.
         interlock: Shared by all boards.
         line: Held while the line is used; shared by boards on one line.
+        is_plugged_in: False when the port itself has gone; asked a few times a second.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class BoardWorker(Worker):
         alarms: Alarms,
         interlock: Interlock,
         line: Line | None = None,
+        is_plugged_in: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(f"io-{name}", clock, stalls_after_s=15.0)
         self.board_name = name
@@ -63,6 +65,7 @@ class BoardWorker(Worker):
         self._wiring = wiring
         self._alarms = alarms
         self._interlock = interlock
+        self._is_plugged_in = is_plugged_in
         self._line = line if line is not None else threading.Lock()
         self._relays = Relays(name, wiring, clock, alarms, interlock, self._line)
         self._queue = OrderQueue()
@@ -116,7 +119,7 @@ class BoardWorker(Worker):
 
     def keep_line_free(self, until_ns: int) -> None:
         """Put off slow read-backs until then: something may have to be raised at once."""
-        self._free_until_ns = until_ns
+        self._free_until_ns = max(self._free_until_ns, until_ns)
 
     def update(self, wiring: BoardWiring) -> None:
         """Take new wiring; relays that are new or no longer used are made safe."""
@@ -202,6 +205,8 @@ class BoardWorker(Worker):
 
     def _serve(self, board: Board) -> None:
         """One turn: what must end, what must start at once, a look, the rest, a check, a pause."""
+        if not self._is_plugged_in():
+            raise LinkLost(self.board_name, "its port has gone (unplugged, or its USB hub lost power)")
         self._relays.make_due_safe(board, self._queue.take_releases())
         if self._do_next(board, only_first=True):
             return

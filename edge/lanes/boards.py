@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from drivers.errors import BadReply, CommandRefused, DriverError, ReplyTimeout
 from drivers.link import SerialLink, SharedLink
@@ -36,6 +37,7 @@ class Boards(Mapping[str, BoardWorker]):
                 alarms,
                 self._interlock,
                 lines.get(board.port),
+                Path(board.port).exists,
             )
 
     def __getitem__(self, name: str) -> BoardWorker:

@@ -25,6 +25,7 @@ from edge.worker import Worker
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 64
+STALLS_AFTER_S = 30.0  # the journal itself may take ten seconds to say that the disk refuses
 MAX_NOTES = 2000  # transitions that wait while the disk refuses; the oldest are forgotten first
 
 Told = Callable[[str, str], None]
@@ -75,7 +76,7 @@ class LaneClerk(Worker):
         hand_over: Callable[[Request], None],
         why_not: Callable[[], str],
     ) -> None:
-        super().__init__(f"clerk-{lane}", clock)
+        super().__init__(f"clerk-{lane}", clock, stalls_after_s=STALLS_AFTER_S)
         self._lane = lane
         self._noun = noun
         self._journal = journal
@@ -135,9 +136,19 @@ class LaneClerk(Worker):
                 self._take_decision(item)
             elif isinstance(item, StaffCommand):
                 self._take_command(item)
+        self._refuse_the_rest()
         self._file_results()
         for actuation_id in list(self._pending):
             self._file(actuation_id, WireResult(Outcome.UNKNOWN, why="the lane ended before the result"))
+
+    def _refuse_the_rest(self) -> None:
+        """Whoever still waits is told that nothing will be done."""
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, StaffCommand):
+                _tell(item.done, Outcome.FAILED.value, "the lane is being stopped")
+            elif item is not None:
+                log.warning("lane %s stops and does not take decision %s", self._lane, item.id)
 
     def _take_decision(self, decision: Decision) -> None:
         visit = visit_of(decision)

@@ -27,6 +27,7 @@ from edge.worker import Worker
 log = logging.getLogger(__name__)
 
 STALE_ORDER_NS = 500 * NS_PER_MS  # besides the dead time: an order by the machine itself is void after this
+COMING_NS = 1 * NS_PER_S  # while a decision is on its way through the disk, the line is kept free
 WAKING = ("presence", "beam", "exit_button", "contact")
 
 
@@ -107,6 +108,8 @@ class Lane(Worker):
 
     def submit(self, decision: Decision) -> bool:
         """Take a decision; False (and a log line) when the lane cannot keep up or is stopping."""
+        output = self._opener()
+        self._boards[output.board].keep_line_free(self.clock.boot_ns() + COMING_NS)
         taken = self.clerk.submit(decision)
         if not taken:
             log.error("lane %s takes no decision now: %s is dropped", self.lane_name, decision.id)
@@ -276,11 +279,14 @@ class Lane(Worker):
 
     def _why_not(self) -> str:
         """Empty, or why an opening cannot be tried now."""
-        settings = self._settings
-        if settings.dry_run:
+        if self._settings.dry_run:
             return "dry_run"
-        output = settings.open if isinstance(settings, BarrierLane) else settings.lock
-        return "" if self._boards[output.board].is_up else "lane_fault"
+        return "" if self._boards[self._opener().board].is_up else "lane_fault"
+
+    def _opener(self) -> Output:
+        """The output that lets somebody in."""
+        settings = self._settings
+        return settings.open if isinstance(settings, BarrierLane) else settings.lock
 
     def _outputs(self) -> Mapping[Wire, Output]:
         wires = {wire: getattr(self._settings, wire.value, None) for wire in Wire}
@@ -312,9 +318,10 @@ class Lane(Worker):
 
     def _tell_who_watches(self, contacts: Mapping[str, bool | None]) -> None:
         before, self._before = self._before, contacts
-        if self._on_wake is not None and any(
-            contacts.get(meaning) and before.get(meaning) is False for meaning in WAKING
-        ):
+        if not any(contacts.get(meaning) and before.get(meaning) is False for meaning in WAKING):
+            return
+        self._boards[self._opener().board].keep_line_free(self.clock.boot_ns() + 5 * COMING_NS)
+        if self._on_wake is not None:
             self._on_wake(self.lane_name)
 
 

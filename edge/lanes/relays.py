@@ -23,7 +23,9 @@ from edge.settings import Output
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY_NS = 2 * NS_PER_S  # relays are read back, or safe states written again, this often
+# Reading an LCUS board takes 0.2 s in which nobody can be let in: after every switching, and else seldom.
+CHECK_EVERY_NS = 15 * NS_PER_S
+CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at this often
 RETRY_NS = 50 * NS_PER_MS
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
 NEVER_NS = 1 << 62
@@ -63,6 +65,8 @@ class Relays:
         self._lock = threading.Lock()  # of _away; held for moments, never while the board is spoken to
         self._away: dict[int, _Away] = {}
         self._not_safe: dict[int, int] = {}  # channel -> times it was read back as not safe
+        self._unconfirmed: set[int] = set()  # written once, with nothing to show that the frame arrived
+        self._refreshed = 0  # the channel whose safe state was last written again for no reason
         self._next_check_ns = 0
         self.heard_ns = 0  # CLOCK_BOOTTIME of the last sound answer
 
@@ -180,6 +184,7 @@ class Relays:
         with self._lock:
             self._away.pop(channel, None)
         self._interlock.back((self._board_name, channel), written_ns)
+        self._unconfirmed.add(channel)
         soon_ns = written_ns + 2 * board.capabilities.min_gap_ms * NS_PER_MS
         self._next_check_ns = min(self._next_check_ns, soon_ns)
 
@@ -195,13 +200,14 @@ class Relays:
     def check(self, board: Board, free_until_ns: int) -> None:
         """Compare the relays with what they should be, when it is time.
 
-        Where a board cannot be read and does not acknowledge, the safe states are written again instead: a
-        frame may have been lost, and a write is the only way to notice that the board is gone.
+        Where a board cannot be read and does not acknowledge, the safe state is written again instead: of
+        the relays just switched, because a frame may have been lost, and else of one relay in turn, because
+        a write is the only way to notice that the board is gone.
         """
         now_ns = self._clock.boot_ns()
         if now_ns < max(self._next_check_ns, free_until_ns) or not self._outputs:
             return
-        self._next_check_ns = now_ns + CHECK_EVERY_NS
+        self._next_check_ns = now_ns + (CHECK_DOUBTFUL_NS if self._not_safe else CHECK_EVERY_NS)
         away = self.away()
         safe = {ch: out.safe_energised for ch, out in self._outputs.items() if ch not in away}
         if board.capabilities.reads_back:
@@ -216,14 +222,21 @@ class Relays:
                 if channel <= len(states):
                     self._judge(board, channel, is_safe=states[channel - 1] is energised)
         elif not board.capabilities.acknowledges:
-            for channel, energised in safe.items():
+            for channel in sorted(self._unconfirmed & set(safe)) or self._next_in_turn(safe):
                 with self._line:
-                    board.write_output(channel, energised)
+                    board.write_output(channel, safe[channel])
+        self._unconfirmed.clear()
+
+    def _next_in_turn(self, channels: Collection[int]) -> list[int]:
+        later = sorted(channel for channel in channels if channel > self._refreshed)
+        self._refreshed = (later or [0])[0]
+        return later[:1] or sorted(channels)[:1]
 
     def _judge(self, board: Board, channel: int, *, is_safe: bool) -> None:
         subject = f"{self._board_name}:{channel}"
         if is_safe:
-            self._not_safe.pop(channel, None)
+            if self._not_safe.pop(channel, None) is not None:
+                self._interlock.back((self._board_name, channel), self._clock.boot_ns())
             self._alarms.clear("relay.stuck", subject)
             return
         times = self._not_safe[channel] = self._not_safe.get(channel, 0) + 1
@@ -236,7 +249,7 @@ class Relays:
         self._bring_back(board, channel)
         if times >= STUCK_AFTER:
             self._interlock.away((self._board_name, channel))
-            self._next_check_ns = self._clock.boot_ns() + CHECK_EVERY_NS
+            self._next_check_ns = self._clock.boot_ns() + CHECK_DOUBTFUL_NS
 
     def _heard(self, *, acknowledged: bool) -> None:
         if acknowledged:

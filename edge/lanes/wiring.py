@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from drivers.errors import DriverError
 from drivers.link import Link
 from drivers.relay import Board, open_board
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.settings import BoardSettings, Input, LcusBoard, ModbusBoard, Output, Settings
+from edge.settings import BoardSettings, Input, LcusBoard, ModbusBoard, Output, Settings, SimulatedBoard
 
 Line = AbstractContextManager[bool]
 """The lock of a serial line: held while a board on it is spoken to."""
@@ -66,6 +67,8 @@ def driver_of(name: str, board: BoardSettings, line: Link | None = None) -> Boar
     match board:
         case LcusBoard():
             options: dict[str, object] = {"channels": board.channels, "pacing_ms": board.pacing_ms}
+        case SimulatedBoard():
+            raise DriverError(name, "a simulated board exists only inside a running daemon")
         case ModbusBoard():
             options = {
                 "profile": board.profile,

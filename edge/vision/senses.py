@@ -20,6 +20,7 @@ from models.face import FaceDetector, FaceEmbedder, FaceQuality, measure_face, o
 from models.plate import PlateReader, open_reader
 from models.plate.quality import measure_plate
 from models.plate.reader import TimedReader
+from models.published import fetched_path
 from models.results import FaceDetection, PlateReading
 
 Image = NDArray[np.uint8]
@@ -218,7 +219,8 @@ def open_senses(
     if "face" in looks_for:
         detector = open_detector(
             models.face_detector,
-            yunet_path=models.yunet_path,
+            yunet_path=models.yunet_path
+            or fetched_path("yunet", cache_dir, is_optional=models.face_detector != "yunet"),
             upsample=1 if min_face_px < _HOG_WINDOW_PX else 0,
             min_face_px=min_face_px,
         )

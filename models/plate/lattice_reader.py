@@ -40,6 +40,8 @@ KINDS: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """Classes of the kind head, in the order in which the net was trained."""
 
+MARGIN: Final = 0.06
+"""How much larger than the found plate the reader's cut is, as a share of its sides."""
 _SURELY_EMPTY: Final = 0.97
 _NO_PLATE: Final = 0.6
 _SURE_KIND: Final = 0.5
@@ -61,6 +63,11 @@ def rectify(picture: BgrImage, corners: NDArray[np.floating]) -> BgrImage:
     if times > 1:
         flat = cv2.resize(flat, CROP_PX, interpolation=cv2.INTER_AREA)
     return np.asarray(flat, np.uint8)
+
+
+def loosen(corners: NDArray[np.floating]) -> Corners:
+    """Move found corners a little outwards: a cut that touches characters reads far worse."""
+    return np.asarray(corners + (corners - corners.mean(axis=0)) * MARGIN, np.float32)
 
 
 def whole(crop: BgrImage) -> Corners:
@@ -156,7 +163,7 @@ class OwnPlateReader:
         began = time.perf_counter()
         found = self._detector.find(part)
         middle = time.perf_counter()
-        crops = [rectify(part, plate.corners) for plate in found]
+        crops = [rectify(part, loosen(plate.corners)) for plate in found]
         read = self._net.read(crops)
         self._stages_ms = {"detect": (middle - began) * 1e3, "read": (time.perf_counter() - middle) * 1e3}
         shift = np.array([x, y], np.float32)

@@ -1,8 +1,11 @@
 """Synthetic plates, pictures and films of lanes, and the training of our own plate networks.
 
-Nothing at run time imports this package (the demo draws its film with it; it needs no torch for that).
+Nothing at run time imports this package, except that the demo draws its lane film with it, without torch.
 
-Map: `glyphs` (own glyph shapes: how glyphs.npz is made, and reading it), `plates` (a clean flat plate of any
-    kind), `scenery` (pinhole camera, the lane without cars), `car` (a drawn car front), `film` (lane film
-    with ground truth).
+Drawing (numpy and OpenCV): `glyphs` and `glyph_strokes` (letter shapes) -> `plates` (clean flat plate) ->
+`weather` (dirt, light, lens, sensor) -> `crops` (what the reader sees) and `scenes` (what the detector sees).
+`scenery` (camera and lane), `car` and `film` (lane film with ground truth). `real`: labelled photographs.
+
+Learning (extra ``train``): `nets`, `run` (budget, checkpoints), `reader`, `detector`, `export`. `cli` is the
+command.
 """

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.plate.grammar import ALPHABET, LETTERS, PROVINCES, PlateKind, generate
-from models.plate.lattice_reader import EMPTY, SLOTS, rectify
+from models.plate.lattice_reader import EMPTY, SLOTS, loosen, rectify
 from models.results import BgrImage
 from models.training import weather
 from models.training.glyphs import CHINESE_FACES, LATIN_FACES
@@ -64,7 +64,7 @@ class Hardship:
     angle_deg: float = 60.0
     blur: float = 1.0
     wear: float = 1.0
-    jitter: float = 0.06
+    jitter: float = 0.09
 
 
 def encode(text: str) -> NDArray[np.int64]:
@@ -233,8 +233,7 @@ def make_crop(
         seen = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     tall = float(np.linalg.norm(seen[3] - seen[0]))
     seen = seen + rng.normal(0, hard.jitter * tall, (4, 2))
-    grow = rng.normal(0.01, 0.03)
-    seen = seen + (seen - seen.mean(axis=0)) * grow
+    seen = loosen(seen) + (seen - seen.mean(axis=0)) * rng.normal(0, hard.jitter / 2)
     return rectify(picture, seen)
 
 

@@ -75,11 +75,13 @@ def test_every_command_has_help_in_both_languages(said: Said, command: str) -> N
 
 
 def test_check_shows_the_whole_configuration_with_secrets_masked(said: Said, tmp_path: Path) -> None:
-    text = said.config.read_text("utf-8") + f'\nusername = "box"\npassword_file = "{tmp_path}/secret-word"\n'
+    text = said.config.read_text("utf-8").replace(
+        f"{tmp_path}/door.avi", "rtsp://admin:secret-word@10.0.0.7/1"
+    )
     said.config.write_text(text, "utf-8")
     assert said("check", str(said.config), config=False) == 0
     assert "lanes.entry.times.pass_timeout_s = 25.0" in said.out
-    assert 'sync.password_file = "********"' in said.out
+    assert 'cameras.door.source = "rtsp://***@10.0.0.7/1"' in said.out
     assert "secret-word" not in said.out
 
 

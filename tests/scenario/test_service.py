@@ -48,13 +48,14 @@ def test_the_unit_says_what_the_readme_says() -> None:
     text = UNIT.read_text("utf-8")
     for line in (
         "Type=notify",
-        "WatchdogSec=30",
+        "WatchdogSec=15",
         "Restart=always",
         "RestartPreventExitStatus=78",
         "StateDirectory=gatehouse",
         "ExecStopPost=/opt/gatehouse/.venv/bin/gatehouse safe --config /etc/gatehouse/gatehouse.toml",
     ):
         assert line in text
+    assert "\nExecStartPre" not in text, "RestartPreventExitStatus does not look at it"
 
 
 def box_without_film(folder: Path) -> WholeBox:

@@ -31,6 +31,7 @@ def settings(**decision: Any) -> Settings:
             "cameras": {"cam": {"type": "replay", "source": "x", "looks_for": ["plate", "face"]}},
             "boards": {"relay": {"type": "lcus", "port": "/dev/null"}},
             "lanes": {"entry": lane | {"accepts": ["plate"]}, "door": door},
+            "sync": {"brokers": ["mqtt://platform"], "platform_keys": "keys.json"},
         }
     )
 

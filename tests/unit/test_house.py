@@ -20,7 +20,7 @@ RANK = {
     "edge": 0,
     "edge.access": 1, "edge.evidence": 1, "edge.store": 2,
     "edge.vision": 3, "edge.lanes": 3, "edge.sync": 3, "edge.console": 4, "edge.platform": 4,
-    "edge.deciding": 4, "edge.commanding": 4, "edge.enrolment": 4,
+    "edge.deciding": 4, "edge.commanding": 4, "edge.enrolment": 4, "edge.simulation": 4,
     "edge.app": 5, "edge.demo": 6, "edge.cli": 7, "edge.__main__": 8,
 }  # fmt: skip
 ONLY_IMPORTERS = {

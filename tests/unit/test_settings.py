@@ -14,6 +14,8 @@ from edge.settings_file import effective, load_settings, parse_settings, section
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLAY = {"type": "replay", "source": "film.avi", "looks_for": ["plate"]}
+LCUS = {"type": "lcus", "port": "/dev/ttyUSB0"}
+MODBUS = {"type": "modbus", "profile": "lc", "port": "/dev/ttyUSB1"}
 CONFIGS = sorted((ROOT / "config").glob("*.toml"))
 
 
@@ -96,30 +98,75 @@ def test_all_faults_are_said_at_once_each_with_its_path() -> None:
         ({"boards": {}}, "lanes.entry.open.board: no board 'relay'"),
         ({"cameras": {"lane": REPLAY | {"looks_for": ["face"]}}}, "looks for nothing that the lane accepts"),
         ({"sync": {"enabled": True}}, "brokers is empty"),
-        ({"sync": {"brokers": ["http://x"]}}, "must begin with mqtt://"),
+        ({"sync": {"brokers": ["http://x"]}}, "write mqtt://host:1883"),
+        ({"sync": {"brokers": ["mqtt://h:99999"]}}, "write mqtt://host:1883"),
+        ({"sync": {"brokers": ["mqtts://"]}}, "write mqtt://host:1883"),
+        ({"sync": {"brokers": ["mqtt://me:secret@h"]}}, "write mqtt://host:1883"),
+        (
+            {"boards": {"relay": LCUS | {"channels": 2}, "io": LCUS}},
+            "boards.io.port: /dev/ttyUSB0 is taken by",
+        ),
+        ({"boards": {"relay": MODBUS | {"outputs": 0}}}, "board 'relay' has no relay 1, it has none"),
         ({"sync": {"brokers": ["mqtt://x"], "cert_file": "a"}}, "belong together"),
         ({"sync": {"brokers": ["mqtt://x"], "password_file": "a", "password_credential": "b"}}, "not both"),
         ({"cameras": {"lane": REPLAY | {"region": [0.5, 0, 0.2, 1]}}}, "left < right"),
-        ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "'opencv', 'replay'"),
+        ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "known here: opencv, replay"),
     ],
 )
 def test_faults_between_sections_are_named(change: dict[str, Any], said: str) -> None:
     assert said in "\n".join(problems_of(minimal(**change)))
 
 
-def test_ACC_4_a_lane_where_a_face_is_the_only_way_is_refused() -> None:
-    document = minimal()
-    document["cameras"]["lane"]["looks_for"] = ["face"]
-    lane = {
+@pytest.mark.parametrize(
+    ("lane", "sync", "good"),
+    [
+        ({"other_ways": []}, {}, False),
+        ({"other_ways": ["exit_button"]}, {}, False),
+        ({"other_ways": ["staff"]}, {}, False),
+        ({"other_ways": ["staff"]}, {"brokers": ["mqtt://x"]}, False),
+        ({"other_ways": ["staff"]}, {"brokers": ["mqtt://x"], "platform_keys": "keys.json"}, True),
+        ({"other_ways": ["staff"], "hold_key": {"board": "io", "channel": 6}}, {}, True),
+        ({"accepts": ["face", "plate"], "other_ways": []}, {}, False),
+    ],
+)
+def test_ACC_4_a_lane_where_a_face_is_the_only_way_is_refused(
+    lane: dict[str, Any], sync: dict[str, Any], good: bool
+) -> None:
+    """A way counts only if somebody can go it today: a button on the inside lets nobody in."""
+    door = {
         "type": "door",
         "cameras": ["lane"],
         "lock": {"board": "relay", "channel": 4},
         "accepts": ["face"],
     }
-    document["lanes"] = {"door": lane | {"other_ways": []}}
-    assert "face is the only way in" in "\n".join(problems_of(document))
-    document["lanes"] = {"door": lane | {"other_ways": ["staff"]}}
-    assert parse_settings(document).lanes["door"].other_ways == ("staff",)
+    document = minimal(boards={"relay": LCUS, "io": MODBUS}, lanes={"door": door | lane})
+    document["cameras"]["lane"]["looks_for"] = ["face"]
+    if sync:
+        document["sync"] = sync
+    if good:
+        assert parse_settings(document).lanes["door"].other_ways == ("staff",)
+    else:
+        assert "face is the only way in" in "\n".join(problems_of(document))
+
+
+def test_inputs_exist_and_have_one_meaning_in_a_lane() -> None:
+    document = minimal(boards={"relay": LCUS, "io": MODBUS})
+    lane = document["lanes"]["entry"]
+    lane |= {"presence": {"board": "relay", "channel": 1}, "fire": {"board": "io", "channel": 20}}
+    lane |= {"open_limit": {"board": "io", "channel": 1}, "beam": {"board": "io", "channel": 1}}
+    said = "\n".join(problems_of(document))
+    for line in (
+        "lanes.entry.presence.channel: board 'relay' has no input 1, it has none",
+        "lanes.entry.fire.channel: board 'io' has no input 20, it has 8",
+        "is taken by lanes.entry.open_limit",
+    ):
+        assert line in said
+
+
+def test_a_pulse_is_never_longer_than_its_guard() -> None:
+    document = minimal()
+    document["lanes"]["entry"]["open"] |= {"pulse_ms": 600, "max_on_ms": 500}
+    assert "is longer than max_on_ms 500" in "\n".join(problems_of(document))
 
 
 def test_a_close_wire_without_a_loop_is_refused() -> None:
@@ -134,11 +181,14 @@ def test_one_relay_cannot_mean_two_things() -> None:
     assert "is taken by lanes.entry.open" in "\n".join(problems_of(document))
 
 
-def test_secrets_are_masked_when_the_configuration_is_shown() -> None:
-    document = minimal(sync={"brokers": ["mqtts://x"], "password_file": "/secret/place", "username": "me"})
+def test_secrets_in_addresses_are_masked_when_the_configuration_is_shown() -> None:
+    document = minimal(sync={"brokers": ["mqtts://x"], "password_file": "/etc/word", "username": "me"})
+    document["cameras"]["lane"]["source"] = "rtsp://admin:SECRET@10.0.0.7/1?token=SECRET"
     shown = effective(parse_settings(document))
-    assert "/secret/place" not in shown
+    assert "SECRET" not in shown
+    assert "rtsp://***@10.0.0.7/1" in shown
     assert 'sync.username = "me"' in shown
+    assert 'sync.password_file = "/etc/word"' in shown
 
 
 def test_a_missing_file_and_broken_toml_are_one_line_each(tmp_path: Path) -> None:

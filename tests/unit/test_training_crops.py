@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.plate.grammar import ALPHABET, PlateKind
-from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, SLOTS
+from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, MARGIN, SLOTS
 from models.training.crops import Hardship, encode, make_crop, random_plate, vary_real
 from models.training.plates import LOOKS, draw_plate
 from models.training.scenery import Eye, draw_lane
@@ -56,7 +56,9 @@ def test_a_gentle_crop_shows_the_plate_and_a_hard_one_shows_less() -> None:
         import cv2
 
         crop = make_crop(np.random.default_rng(seed), "粤B12345", PlateKind.BLUE, hard)
-        grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY).astype(float)
+        edge_x, edge_y = (round(side * MARGIN / 2 / (1 + MARGIN)) for side in CROP_PX)
+        inner = cv2.resize(crop[edge_y:-edge_y, edge_x:-edge_x], CROP_PX)
+        grey = cv2.cvtColor(inner, cv2.COLOR_BGR2GRAY).astype(float)
         model = cv2.resize(flat.mean(axis=2), CROP_PX, interpolation=cv2.INTER_AREA)
         return float(np.corrcoef(grey.ravel(), model.ravel())[0, 1])
 

@@ -10,7 +10,7 @@ import pytest
 from models.plate.detector import FoundPlate, distinct, plates_in_map, shrink_into
 from models.plate.grammar import ALPHABET
 from models.plate.lattice import NOTHING, confidence, lattice_text
-from models.plate.lattice_reader import CROP_PX, EMPTY, SLOTS, lattice_of, rectify, whole
+from models.plate.lattice_reader import CROP_PX, EMPTY, MARGIN, SLOTS, lattice_of, loosen, rectify, whole
 from models.training.plates import draw_plate
 
 
@@ -51,6 +51,13 @@ def test_a_plate_is_cut_upright_out_of_a_turned_picture() -> None:
     wanted = cv2.resize(flat, CROP_PX, interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(cut - wanted).mean() < 14
     assert np.abs(rectify(flat, whole(flat)).astype(int) - wanted).mean() < 8
+
+
+def test_a_found_plate_is_cut_a_little_larger_around_the_same_middle() -> None:
+    corners = np.array([(100, 50), (200, 60), (195, 95), (98, 84)], np.float32)
+    looser = loosen(corners)
+    assert looser.mean(axis=0) == pytest.approx(corners.mean(axis=0), abs=1e-3)
+    assert np.ptp(looser, axis=0) == pytest.approx(np.ptp(corners, axis=0) * (1 + MARGIN), abs=1e-3)
 
 
 def _map(plates: list[tuple[float, int, int]]) -> np.ndarray:
