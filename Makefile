@@ -1,4 +1,5 @@
 # make run   installs into .venv and runs the main job with simulated hardware   (ARGS=--stay keeps it up)
+# make install  installs the daemon alone, for a box at a gate
 # make test  installs what the tests need and runs format, lint, types and tests
 PYTHON ?= python3
 VENV   := .venv
@@ -21,7 +22,9 @@ check: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
-install: $(VENV)/.demo
+install: $(BIN)/python
+	$(PIP) install --upgrade pip
+	$(PIP) install --prefer-binary -e .
 install-dev: $(VENV)/.dev
 
 $(BIN)/python:

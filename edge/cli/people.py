@@ -198,11 +198,11 @@ def roster_add(
     """Add a person, or change what is given of one who is there. 添加或修改人员"""
     with _open_sets(config) as (sets, settings):
         known = sets.snapshot().roster.persons.get(person)
-        document = person_to_json(known) if known is not None else {"id": person}
+        document: dict[str, object] = person_to_json(known) if known is not None else {"id": person}
         given = {
             "name": name,
             "room": room,
-            "plates": None if plate is None else [*document.get("plates", ()), *plate],
+            "plates": None if plate is None else [*(known.plates if known else ()), *plate],
             "lanes": lane,
             "zones": zone,
         }

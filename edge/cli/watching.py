@@ -108,9 +108,9 @@ def send(
         settings = load_settings(config)
         device = device or f"{settings.device.tenant}/{settings.device.id}"
         broker = broker or (settings.sync.brokers[0] if settings.sync.brokers else "")
+        ca_file = ca_file or settings.sync.ca_file
     if not broker or "/" not in device:
         raise UsageError("say --device tenant/device and --broker mqtt://host, or --config with both in it")
-        ca_file = ca_file or settings.sync.ca_file
     clock = SystemClock()
     target = Broker.parse(broker)
     login = Login(

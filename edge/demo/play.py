@@ -36,6 +36,15 @@ RESIDENT_AT_DOOR_S = (LEAD_S + 8.0, LEAD_S + 13.0)
 STRANGER_AT_DOOR_S = (LEAD_S + 19.0, LEAD_S + 24.0)
 END_S = LEAD_S + 31.0
 """When everything has been decided and moved; the strange car still reverses then."""
+STRANGER = "陌生人"
+EXPECTED = (
+    ("plate", CAR_OWNER_ID, "grant"),
+    ("plate", STRANGE_PLATE, "deny"),
+    ("face", RESIDENT_ID, "grant"),
+    ("face", STRANGER, "deny"),
+)
+"""Kind, who, and verdict of each visit."""
+
 FILM_SEED = 20261123
 
 

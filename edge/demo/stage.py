@@ -27,6 +27,7 @@ from edge.demo.children import Child
 from edge.demo.play import (
     CAR_OWNER_ID,
     CAR_OWNER_NAME,
+    EXPECTED,
     RESIDENT_ID,
     RESIDENT_NAME,
     RESIDENT_PLATE,
@@ -328,6 +329,7 @@ class Stage:
         barrier = site.get("barrier", {})
         return Summary(
             outcomes=tuple(self._story.outcomes.values()),
+            expected=EXPECTED,
             journaled=self._journaled(settings),
             stored=self._stored(settings, platform),
             acknowledged=sum(platform.acknowledged().get(device, {}).values()),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.clock import NS_PER_S
+from edge.demo.play import STRANGER
 from edge.demo.view import VERDICT_STYLE, VERDICT_ZH, FeedLine
 from edge.records import Event
 from edge.store import OutboxRow, from_wire
@@ -86,7 +87,7 @@ class Story:
         credential = str(data.get("credential") or "")
         kind = str(data.get("kind", "command"))
         if kind == "face" and not who:
-            credential = "陌生人"
+            credential = STRANGER
         self.outcomes[str(data["decision"])] = Outcome(
             lane, kind, verdict, str(data["reason"]), who or credential, dict(data.get("stages_ms", {}))
         )

@@ -1,5 +1,6 @@
 """The end of the demo: decisions and latencies, what was delivered, and whether everything was shown."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,7 @@ class Summary:
     """What there is to say at the end.
 
     Attributes:
+        expected: Kind, who, and verdict of each visit that the play has.
         journaled, stored, acknowledged: Events on the box, in the platform's table, confirmed by it.
         hits: How often the boom came onto a car; closes_on_presence: CLOSE commands while a car was there.
         away: Relays that are energised at the end.
@@ -24,6 +26,7 @@ class Summary:
     """
 
     outcomes: Sequence[Outcome]
+    expected: Sequence[tuple[str, str, str]]
     journaled: int
     stored: int
     acknowledged: int
@@ -37,24 +40,26 @@ class Summary:
     alarms: Sequence[str]
 
     def missing(self) -> tuple[str, ...]:
-        """What should have been shown and was not; empty when the demo is a success."""
-        wanted = (("plate", "grant"), ("plate", "deny"), ("face", "grant"), ("face", "deny"))
-        shown = {(outcome.kind, outcome.verdict) for outcome in self.outcomes}
-        faults = [
-            f"no {verdict.upper()} for a {kind}" for kind, verdict in wanted if (kind, verdict) not in shown
+        """What should have been shown and was not, or should not have been; empty when all is well."""
+        shown = Counter((outcome.kind, outcome.who, outcome.verdict) for outcome in self.outcomes)
+        wanted = Counter(self.expected)
+        faults = [f"no {verdict.upper()} for the {kind} of {who}" for kind, who, verdict in wanted - shown]
+        faults += [
+            f"{verdict.upper()} for the {kind} of {who}: unexpected" for kind, who, verdict in shown - wanted
         ]
-        moved = [o for o in self.outcomes if o.verdict == "grant" and o.kind in ("plate", "face")]
+        moved = [outcome for outcome in self.outcomes if outcome.verdict == "grant"]
         faults += [
             f"{o.who}: granted, but the relay says {o.actuation!r}" for o in moved if o.actuation != "done"
         ]
         if self.stored < self.journaled:
-            faults.append(
-                f"{self.journaled - self.stored} of {self.journaled} events are not in the platform's table"
-            )
+            lost = self.journaled - self.stored
+            faults.append(f"{lost} of {self.journaled} events are not in the platform's table")
         if self.hits or self.closes_on_presence:
             faults.append(
-                f"the boom came onto a car {self.hits} times, was told so {self.closes_on_presence} times"
+                f"the boom came onto a car {self.hits} times, by our word {self.closes_on_presence}"
             )
+        if max(self.pulses, default=0) > 1:
+            faults.append(f"a relay was energised more than once: {list(self.pulses)}")
         if self.away:
             faults.append(f"{self.away} relays are still energised")
         return tuple(faults)
