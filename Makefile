@@ -20,11 +20,12 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 install: $(BIN)/python
 	$(PIP) install --upgrade pip
 	$(PIP) install --prefer-binary -e .
+
 install-dev: $(VENV)/.dev
 
 $(BIN)/python:

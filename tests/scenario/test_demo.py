@@ -127,9 +127,10 @@ def test_kill_9_of_vision_broker_and_daemon_loses_nothing_and_moves_nothing_twic
     assert summary["pulses"][0] == 1, "the boom was told to rise once"
     alarms = {e["name"] for e in events if e["type"] == "alarm.raised"}
     assert "vision.died" in alarms
-    assert code == 0 or all("granted, but the relay" in fault for fault in summary["missing"]), summary[
-        "missing"
-    ]
+    # A car that still stands there is another visit after a crash; its boom is up, so nothing moves again.
+    excused = ("granted, but the relay", "unexpected")
+    assert all(any(word in fault for word in excused) for fault in summary["missing"]), summary["missing"]
+    assert code == (70 if summary["missing"] else 0)
     assert processes_of(tmp_path) == []
 
 
