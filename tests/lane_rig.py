@@ -107,7 +107,7 @@ class Rig:
     alarms: Alarms
     wakes: list[str] = field(default_factory=list)
 
-    def until(self, what: Callable[[], Any], within_s: float = 5.0) -> float:
+    def until(self, what: Callable[[], Any], within_s: float = 30.0) -> float:
         """Wait for something to be so; returns how long that took, fails when it takes too long."""
         started = time.monotonic()
         while not what():
@@ -116,7 +116,7 @@ class Rig:
             time.sleep(0.002)
         return time.monotonic() - started
 
-    def until_phase(self, phase: str, within_s: float = 5.0) -> float:
+    def until_phase(self, phase: str, within_s: float = 30.0) -> float:
         return self.until(lambda: self.lane.status.phase == phase, within_s)
 
     def pulses(self, channel: int) -> list[int]:

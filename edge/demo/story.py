@@ -20,6 +20,7 @@ TELLING: Mapping[str, str] = {
     "barrier.closed": "关到位 boom is down",
     "barrier.held_open": "常开 held open",
     "barrier.fault": "故障 fault",
+    "barrier.taken_over": "杆已抬起,继续 boom is up already, taken over",
     "barrier.reversed": "遇阻回升 raised again for safety",
     "barrier.authorised_not_passed": "授权未通过 let in but did not pass",
     "door.unlocked": "开锁 unlocked",

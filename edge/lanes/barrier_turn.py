@@ -245,6 +245,11 @@ class BarrierTurn:
             return
         if state.phase is Phase.CLOSING:
             self.reverse("authorised", request)
+        elif not state.ours and state.phase is Phase.OPEN_WAIT and self._seen_up() and self.can_lower():
+            # Found open after a restart, or raised by hand: for this visit it stands as it should. From now
+            # on it is ours to lower; nothing has to be switched, so a crash never ends in a second pulse.
+            self.journal("barrier.taken_over", visit=request.visit)
+            self.set(ours=True, since_ns=self.now_ns)
         elif state.phase in BOOM_UP and state.phase is not Phase.OPEN_CLEAR:
             # The boom is up or on its way. The pulse also restarts the barrier's own closing timer.
             self.raise_boom(state.phase, urgent=state.urgent, request=request)
@@ -252,6 +257,9 @@ class BarrierTurn:
         else:
             up = state.phase is Phase.OPEN_CLEAR
             self.raise_boom(Phase.OPEN_WAIT if up else Phase.OPENING, urgent=False, request=request)
+
+    def _seen_up(self) -> bool:
+        return self.wired("open_limit") and self.inputs.open_limit is True
 
     def obey_close(self, request: Request) -> None:
         """Lower the boom for a person, under the same conditions as for ourselves."""

@@ -100,7 +100,7 @@ def test_open_and_close_are_never_energised_together_and_have_a_dead_time(tmp_pa
             made.site.hold("beam", True)  # in the middle of the CLOSE pulse
             made.until(lambda: made.lane.status.phase == "open_clear")
             made.site.hold("beam", False)
-        made.until_phase("closed", 8.0)
+        made.until_phase("closed")
         away: dict[int, int] = {}
         ended: dict[int, int] = {}
         for at_ns, channel, on in list(made.site.lcus.history):
@@ -129,7 +129,7 @@ def test_a_second_car_two_seconds_behind_finds_the_boom_open(tmp_path: Path) -> 
         time.sleep(1.0)
         assert made.pulses(CLOSE) == []
         drive_through(made)
-        made.until_phase("closed", 8.0)
+        made.until_phase("closed")
         assert [e["data"]["visit"] for e in made.events() if "barrier.passed" in e["type"]] == [
             "first",
             "second",
@@ -235,7 +235,7 @@ def test_fire_opens_and_holds_and_the_loop_wakes_the_camera(tmp_path: Path) -> N
         made.site.hold("fire", False)
         time.sleep(4.0)
         assert made.lane.status.phase == "held_open"
-        made.until_phase("closed", 8.0)
+        made.until_phase("closed")
 
 
 def test_dry_run_records_and_moves_nothing(tmp_path: Path) -> None:

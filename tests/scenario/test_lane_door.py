@@ -75,5 +75,5 @@ def test_SAFE_2_fire_unlocks_and_holds(tmp_path: Path) -> None:
         made.until_phase("held")
         made.until(lambda: made.site.lcus.relays[LOCK - 1])
         made.site.hold("fire", False)
-        made.until_phase("locked", 8.0)
+        made.until_phase("locked")
         made.until(lambda: not made.site.lcus.relays[LOCK - 1], 1.0)

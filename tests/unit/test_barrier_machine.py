@@ -395,6 +395,27 @@ def test_a_boom_raised_by_hand_is_recorded_and_not_lowered_by_us() -> None:
     assert made.phase is Phase.CLOSED
 
 
+def test_a_car_let_in_under_a_boom_found_open_switches_nothing_and_closes_behind_it() -> None:
+    """After a crash in the middle of an opening the same car is seen again: its boom is up already."""
+    made = Site(lane_section())
+    made.step(**UP, presence=False, beam=False, fire=False, hold_key=False)
+    made.wait(2.0)
+    acts = made.ask(Ask.OPEN, "car-1")
+    assert pulses(acts) == []
+    assert "barrier.taken_over" in events(acts)
+    made.wait(1.0, presence=True)
+    acts = made.wait(3.0, presence=False)
+    assert "barrier.passed" in events(acts)
+    assert pulses(acts) == [Wire.CLOSE]
+
+
+def test_a_boom_found_open_without_a_limit_to_see_it_is_raised_for_a_permit() -> None:
+    made = Site(lane_section("open_limit"))
+    made.step(closed_limit=False, presence=False, beam=False, fire=False, hold_key=False)
+    made.wait(20.0)
+    assert pulses(made.ask(Ask.OPEN, "car-1")) == [Wire.OPEN]
+
+
 def test_a_raise_by_hand_within_one_look_is_opened_by_hand() -> None:
     assert "barrier.opened_by_hand" in events(site().step(**UP))
 
