@@ -40,7 +40,7 @@ class Run:
         torch.manual_seed(seed)
         folder.mkdir(parents=True, exist_ok=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(self.device, memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.net)
         self.step = 0
         self.notes: dict[str, Any] = {}
@@ -75,7 +75,7 @@ class Run:
         for group in self._steps.param_groups:
             group["lr"] = self._rate * factor
         self._steps.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
         self._steps.step()
         self.step += 1

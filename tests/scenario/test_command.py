@@ -93,6 +93,12 @@ def test_persons_are_added_changed_listed_denied_and_removed(said: Said) -> None
     (person,) = json.loads(said.out)["persons"]
     assert (person["name"], person["plates"], person["lanes"]) == ("王丽", ["粤B12345"], ["entry"])
     assert person["valid_to"] > 1_800_000_000
+    assert said("roster", "add", "wang-li", "--plate", "粤B54321", "--to", "never") == 0
+    assert said("roster", "remove", "wang-li", "--plate", "粤B12345") == 0
+    assert said("roster", "list", "--json") == 0
+    (person,) = json.loads(said.out)["persons"]
+    assert person["plates"] == ["粤B54321"]
+    assert "valid_to" not in person
     assert said("roster", "deny", "粤b99999", "--reason", "stolen") == 0
     assert said("roster", "list") == 0
     assert "粤B99999" in said.out
@@ -209,6 +215,10 @@ def test_pictures_that_cannot_be_used_are_judged_one_by_one(
         (("roster", "add", "x", "--to", "soon"), Exit.USAGE, "--to 'soon' is not a date"),
         (("roster", "remove", "nobody"), Exit.USAGE, "no person 'nobody'"),
         (("roster", "allow", "粤B12345"), Exit.USAGE, "is not on the deny list"),
+        (("roster", "remove", "nobody", "--plate", "粤B12345"), Exit.USAGE, "no person 'nobody'"),
+        (("roster", "deny", "ghost", "--person"), Exit.USAGE, "no person 'ghost' on the roster"),
+        (("send", "open", "--password-file", "none"), Exit.UNAVAILABLE, "none: cannot be read"),
+        (("send", "open", "--password-file", "/dev/null"), Exit.USAGE, "its first line is empty"),
         (("roster", "import", "none.json"), Exit.UNAVAILABLE, "none.json: cannot be read"),
         (("enroll", "nobody", "x.png", "--consent", "v3"), Exit.USAGE, "no person 'nobody' on the roster"),
         (("enroll", "nobody", "--consent", "v3"), Exit.USAGE, "give pictures, or --camera NAME"),
@@ -349,3 +359,29 @@ def test_the_platform_reconfigures_a_running_lane_and_a_bad_document_changes_not
         until(lambda: reported().get("state") == "rejected", 15, "rejected")
         assert "agreeing_reads" in json.dumps(reported().get("errors"))
         assert box.stop() == 0
+
+
+def test_a_configuration_is_tried_out_with_simulated_boards(tmp_path: Path) -> None:
+    """No port and no hardware: the daemon brings its own barrier, which even fails on order."""
+    script = tmp_path / "script.json"
+    fault = {"kind": "fault", "board": "lcus", "fault": "unplug", "during": [6, 8]}
+    script.write_text(json.dumps([fault]), "utf-8")
+    boards = {
+        "relay": {"type": "simulated", "part": "relays", "dialect": "binary", "script": str(script)},
+        "io": {"type": "simulated", "part": "inputs"},
+    }
+    camera = {"type": "replay", "source": str(tmp_path / "none.avi"), "looks_for": ["plate"]}
+    with WholeBox(tmp_path, cameras={"lane": camera}, boards=boards) as box:
+        box.start()
+        keys = ("--keys", str(tmp_path / "keys"))
+        until(box.platform.devices, 15, "the platform knows the box")
+        until(lambda: "board relay is open" in box.log(), 10, "the simulated board is found")
+        assert box.command("send", "open", "lane=entry", *keys).returncode == 0
+        until(lambda: box.journal("barrier.raised"), 10, "the simulated boom is up")
+        until(lambda: box.journal("alarm.raised"), 15, "the fault of the script is noticed")
+        until(
+            lambda: any(e["name"] == "board.lost" for e in box.journal("alarm.cleared")), 20, "and it is back"
+        )
+        assert box.pulses(1) == 0, "nothing real moved"
+        assert box.stop() == 0
+        assert box.command("safe").returncode == 0

@@ -109,6 +109,8 @@ def test_all_faults_are_said_at_once_each_with_its_path() -> None:
         ({"boards": {"relay": MODBUS | {"outputs": 0}}}, "board 'relay' has no relay 1, it has none"),
         ({"sync": {"brokers": ["mqtt://x"], "cert_file": "a"}}, "belong together"),
         ({"sync": {"brokers": ["mqtt://x"], "password_file": "a", "password_credential": "b"}}, "not both"),
+        ({"cameras": {"lane": {"source": "x", "looks_for": ["plate"]}}}, "cameras.lane.type: is missing"),
+        ({"device": 3}, "device: must be a section with options (given: 3)"),
         ({"cameras": {"lane": REPLAY | {"region": [0.5, 0, 0.2, 1]}}}, "left < right"),
         ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "known here: opencv, replay"),
     ],
