@@ -40,7 +40,8 @@ class Run:
         torch.manual_seed(seed)
         folder.mkdir(parents=True, exist_ok=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        module: Any = net  # its overloads do not know memory_format
+        self.net: nn.Module = module.to(self.device, memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.net)
         self.step = 0
         self.notes: dict[str, Any] = {}
