@@ -267,6 +267,10 @@ class Uplink(Worker):
                 ack = read_ack(message.payload)
                 if ack is not None:
                     self._delivery.note(ack)
+                    if ack.resend:
+                        # It has just come and missed our birth certificate, which says where our streams
+                        # begin; without it a platform that lost its table waits for what is long gone.
+                        self._announced = False
             case ("cfg", "desired"):
                 self._take_desired(message.payload)
             case ("cmd", name) if ID_PATTERN.fullmatch(name):
