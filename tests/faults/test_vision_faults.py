@@ -370,6 +370,7 @@ def test_orders_to_a_process_that_has_ended_are_forgotten(camera: SimulatedCamer
         seen.eye.look()
     seen.eye.settle(1)
     seen.eye.look()
+    assert (seen.eye.stats.pid, seen.eye.stats.runs) == (0, 1), "an order to nobody starts nothing"
 
 
 def test_twenty_starts_and_kills_leave_nothing(camera: SimulatedCamera) -> None:
