@@ -5,13 +5,14 @@ one is parked for 30 seconds, in memory, until what is missing has come. Only wh
 acknowledged, and the acknowledgement is all that lets the device forget.
 """
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.records import Stream
-from edge.store.database import Database
+from edge.store.database import Database, Row, Value
 from edge.store.envelope import FIRST_PREV, EnvelopeInvalid, digest, from_wire
 
 PARKED_S = 30.0
@@ -92,7 +93,7 @@ class _Parked:
 
 
 class Ledger:
-    """Thread: one at a time; another process may open the same file."""
+    """Thread: any, calls queue up; another process may open the same file."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file.
@@ -101,6 +102,7 @@ class Ledger:
             JournalError: It cannot be opened.
         """
         self._database = Database(path, MIGRATIONS)
+        self._lock = threading.Lock()  # one connection: a transaction of one thread must not meet another's
         self._parked: dict[Place, dict[int, _Parked]] = {}
 
     def take(self, arrivals: Iterable[Arrival], *, now_ns: int, utc_ns: int) -> Tally:
@@ -110,33 +112,32 @@ class Ledger:
             JournalError: Nothing of it is stored; acknowledge nothing.
         """
         tally = Tally()
-        self._forget_parked(now_ns)
-        with self._database.transaction():
+        with self._lock, self._database.transaction():
+            self._forget_parked(now_ns)
             for arrival in arrivals:
                 self._take_one(arrival, tally, now_ns, utc_ns)
         return tally
 
     def begin_at(self, device: str, epoch: str, stream: Stream, seq: int) -> None:
         """A device says that all before ``seq`` was acknowledged once; believed only if nothing is known."""
-        if seq <= 1 or self._head((device, epoch, stream)) is not None:
-            return
-        with self._database.transaction():
-            self._database.execute(
-                "INSERT INTO gaps VALUES (?, ?, ?, ?)", (device, epoch, stream.value, seq - 1)
-            )
-            self._put_head((device, epoch, stream), seq - 1, "", broken=False)
+        with self._lock:
+            if seq <= 1 or self._head((device, epoch, stream)) is not None:
+                return
+            with self._database.transaction():
+                self._database.execute(
+                    "INSERT INTO gaps VALUES (?, ?, ?, ?)", (device, epoch, stream.value, seq - 1)
+                )
+                self._put_head((device, epoch, stream), seq - 1, "", broken=False)
 
     def heads(self, device: str, epoch: str) -> dict[Stream, int]:
         """Last sequence per stream, 0 where there is none: what to acknowledge to a device that came back."""
-        rows = self._database.execute(
-            "SELECT stream, seq FROM heads WHERE device = ? AND epoch = ?", (device, epoch)
-        )
+        rows = self._read("SELECT stream, seq FROM heads WHERE device = ? AND epoch = ?", (device, epoch))
         return dict.fromkeys(Stream, 0) | {Stream(stream): int(seq) for stream, seq in rows}
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Events per device and stream."""
         counts: dict[str, dict[str, int]] = {}
-        for device, stream, count in self._database.execute(
+        for device, stream, count in self._read(
             "SELECT device, stream, count(*) FROM events GROUP BY device, stream ORDER BY device, stream"
         ):
             counts.setdefault(device, {})[stream] = int(count)
@@ -144,12 +145,12 @@ class Ledger:
 
     def broken_chains(self) -> list[Place]:
         """Places in which an event did not carry the hash of the one before it."""
-        rows = self._database.execute("SELECT device, epoch, stream FROM heads WHERE broken > 0")
+        rows = self._read("SELECT device, epoch, stream FROM heads WHERE broken > 0")
         return [(device, epoch, Stream(stream)) for device, epoch, stream in rows]
 
     def payloads(self, device: str, stream: Stream | None = None) -> list[bytes]:
         """Wire form of all events of a device, in the order in which they were taken."""
-        rows = self._database.execute(
+        rows = self._read(
             "SELECT payload FROM events WHERE device = ?1 AND (?2 = '' OR stream = ?2) ORDER BY rowid",
             (device, "" if stream is None else stream.value),
         )
@@ -157,7 +158,7 @@ class Ledger:
 
     def next_counter(self, kid: str) -> int:
         """A number for a command that this key has never used, in this or any other process."""
-        with self._database.transaction():
+        with self._lock, self._database.transaction():
             self._database.execute(
                 "INSERT INTO counters VALUES (?, 1) ON CONFLICT (kid) DO UPDATE SET ctr = ctr + 1", (kid,)
             )
@@ -166,26 +167,31 @@ class Ledger:
 
     def last_revision(self, device: str) -> tuple[int, float]:
         """Revision and moment of issue of what was last published to a device; (0, 0) when nothing was."""
-        rows = self._database.execute(
+        rows = self._read(
             "SELECT rev, issued FROM documents WHERE device = ? ORDER BY rowid DESC LIMIT 1", (device,)
         )
         return (int(rows[0][0]), float(rows[0][1])) if rows else (0, 0.0)
 
     def last_documents(self) -> dict[str, bytes]:
         """The signed document last published, per device."""
-        rows = self._database.execute("SELECT device, document FROM documents ORDER BY rowid")
+        rows = self._read("SELECT device, document FROM documents ORDER BY rowid")
         return {device: bytes(document) for device, document in rows}
 
     def keep_document(self, device: str, rev: int, issued_s: float, document: bytes) -> None:
         """Remember what is published."""
-        with self._database.transaction():
+        with self._lock, self._database.transaction():
             self._database.execute(
                 "INSERT INTO documents VALUES (?, ?, ?, ?)", (device, rev, issued_s, document)
             )
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
+
+    def _read(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        with self._lock:
+            return self._database.execute(sql, values)
 
     def _take_one(self, arrival: Arrival, tally: Tally, now_ns: int, utc_ns: int) -> None:
         try:

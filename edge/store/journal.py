@@ -109,6 +109,14 @@ class Journal(CommitThread):
         stamp = self._stamp(draft)
         return self._wait_for(lambda: self._writer.add_event(draft, stamp))
 
+    def flush(self) -> None:
+        """Wait until everything that was appended so far is on the disk.
+
+        Raises:
+            JournalError: It is not.
+        """
+        self._wait_for(lambda: None)
+
     def on_commit(self, listener: CommitListener) -> None:
         """Be told of the events of every commit, in the journal's thread: be quick, and never wait for it."""
         self._listeners.append(listener)
@@ -210,6 +218,10 @@ class Journal(CommitThread):
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         return self._reader.backlog()
+
+    def first_wanted(self) -> Mapping[Stream, int]:
+        """Sequence per stream of the first event, written or still to come, that is not acknowledged."""
+        return self._reader.first_wanted()
 
     def retention(self, now_utc_ns: int) -> int:
         """Delete acknowledged events older than the settings keep them; returns how many. Runs hourly too."""

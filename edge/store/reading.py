@@ -72,6 +72,11 @@ class EventReader:
                 rows += self._events(sql, (name, max(after, acked_id), limit))
         return sorted(rows, key=lambda row: row.id)[:limit]
 
+    def first_wanted(self) -> dict[Stream, int]:
+        """Sequence per stream of the first event, written or still to come, that is not acknowledged."""
+        rows = self._query("SELECT stream, acked_seq + 1 FROM heads")
+        return {Stream(stream): int(seq) for stream, seq in rows}
+
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         rows = self._query("SELECT stream, seq - acked_seq FROM heads")

@@ -1,12 +1,14 @@
 """The platform's table: each event once, in order, whatever comes (DEL-2)."""
 
 import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from edge.clock import NS_PER_S
-from edge.platform.ledger import PARKED_S, Arrival, Ledger
+from edge.platform.ledger import PARKED_S, Arrival, Ledger, Tally
 from edge.records import Event, Stream
 from edge.store.envelope import FIRST_PREV, digest, to_wire
 
@@ -15,7 +17,7 @@ EPOCH = "ab" * 16
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     book = Ledger(tmp_path / "ledger.db")
     yield book
     book.close()
@@ -47,7 +49,7 @@ def history(
     return arrivals
 
 
-def take(ledger: Ledger, arrivals: list[Arrival], now_s: float = 0.0):
+def take(ledger: Ledger, arrivals: list[Arrival], now_s: float = 0.0) -> Tally:
     return ledger.take(arrivals, now_ns=round(now_s * NS_PER_S), utc_ns=0)
 
 
@@ -138,3 +140,12 @@ def test_the_last_document_of_each_device_is_remembered(ledger: Ledger) -> None:
     ledger.keep_document("park/other", 1, 1.0, b"one")
     assert ledger.last_revision(DEVICE) == (4, 11.5)
     assert ledger.last_documents() == {DEVICE: b"back to four", "park/other": b"one"}
+
+
+def test_a_number_for_a_command_is_given_out_once_whoever_asks_at_the_same_time(ledger: Ledger) -> None:
+    def many() -> list[int]:
+        return [ledger.next_counter("operator-1") for _ in range(100)]
+
+    with ThreadPoolExecutor(4) as pool:
+        given = [number for batch in [pool.submit(many) for _ in range(4)] for number in batch.result()]
+    assert sorted(given) == list(range(1, 401))
