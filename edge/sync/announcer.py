@@ -81,7 +81,8 @@ class Announcer:
             "conn": self._conn,
             "epoch": self._journal.epoch,
             "backlog": {stream.value: count for stream, count in self._journal.backlog().items()},
-            "oldest": self._oldest_unacknowledged(),
+            # The platform may have lost its table: what comes next, also where nothing waits right now.
+            "oldest": {stream.value: seq for stream, seq in self._journal.first_wanted().items()},
         }
         self._publish(self._topics.info, own | dict(info))
 
@@ -108,15 +109,6 @@ class Announcer:
             on_turn()
         link.disconnect()
         link.poll(0.0)
-
-    def _oldest_unacknowledged(self) -> dict[str, int]:
-        """First sequence per stream that the platform must still have; it may have lost its table."""
-        oldest = {}
-        for stream, count in self._journal.backlog().items():
-            rows = self._journal.pending(stream, 0, 1) if count else []
-            if rows:
-                oldest[stream.value] = rows[0].seq
-        return oldest
 
     def _publish(self, topic: str, body: JsonObject, *, retain: bool = False) -> None:
         if self._link is not None:
