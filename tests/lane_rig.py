@@ -132,7 +132,7 @@ class Rig:
 
     def events(self, stream: Stream | None = None) -> list[dict[str, Any]]:
         """Everything journaled so far, as CloudEvents."""
-        time.sleep(0.06)  # the journal lets events wait 20 ms for company
+        self.journal.flush()
         streams = () if stream is None else (stream,)
         return [json.loads(row.payload) for row in self.journal.tail(0, streams)]
 

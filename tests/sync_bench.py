@@ -27,7 +27,7 @@ PROTOCOLS = ("5", "3.1.1")
 TOPICS = Topics(TENANT, DEVICE)
 
 
-def until(condition: Callable[[], object], within_s: float = 15.0, what: str = "") -> None:
+def until(condition: Callable[[], object], within_s: float = 60.0, what: str = "") -> None:
     """Wait for something that must come true; fail when it does not."""
     deadline_s = time.monotonic() + within_s
     while not condition():

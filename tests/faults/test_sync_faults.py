@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -139,6 +140,8 @@ def test_DEL_2_a_platform_that_lost_its_table_begins_where_the_box_begins(tmp_pa
             file.unlink()
         if first == "platform":
             fresh, again = bench.platform(), bench.box()
+            # Nothing waits in the box when it says where its streams begin.
+            until(lambda: AUDIENCE in fresh.devices() and fresh.devices()[AUDIENCE].info)
         else:
             again = bench.box()
             again.happen(5)
@@ -198,6 +201,7 @@ def test_the_journal_stays_as_fast_as_ever_while_nobody_can_be_reached(tmp_path:
 
 def test_CMD_1_a_command_under_way_when_the_broker_dies_is_obeyed_at_most_once(tmp_path: Path) -> None:
     opened: list[str] = []
+    broker_is_dead = threading.Event()
 
     with Bench(tmp_path) as bench:
 
@@ -205,13 +209,14 @@ def test_CMD_1_a_command_under_way_when_the_broker_dies_is_obeyed_at_most_once(t
             opened.append(command.jti)
             if len(opened) == 1:
                 bench.broker.kill()
+                broker_is_dead.set()
             return CommandOutcome(Result.DONE)
 
         platform, box = bench.platform(), bench.box(handlers={"open": open_and_pull_the_plug})
         waiting = platform.request(AUDIENCE, "open", {"lane": "in"}, timeout_s=15)
-        until(lambda: opened)
+        assert broker_is_dead.wait(15)
         bench.broker.start()
-        until(lambda: box.uplink.status.online and platform.is_online)
+        until(lambda: box.uplink.status.online and platform.is_online, within_s=60)
         time.sleep(1.0)
         assert len(opened) == 1
         assert waiting.done() is False or waiting.exception() or waiting.result().result == "done"

@@ -36,10 +36,10 @@ def test_nobody_comes_and_the_door_locks_after_its_time(tmp_path: Path) -> None:
     with rig(tmp_path, lane="door") as made:
         made.lane.submit(grant("door"))
         made.until_phase("unlocked")
-        made.until_phase("locked", 3.0)
+        made.until_phase("locked")
         made.until(lambda: made.on_times_ms(LOCK))
         (lasted_ms,) = made.on_times_ms(LOCK)
-        assert 600 < lasted_ms < 1400  # the time counts from the request; the board may have been busy
+        assert 600 < lasted_ms < 3000  # the time counts from the request; board or machine may have been busy
 
 
 def test_a_forced_leaf_is_an_alarm_until_it_is_shut(tmp_path: Path) -> None:
