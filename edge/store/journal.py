@@ -215,6 +215,14 @@ class Journal(CommitThread):
         """
         return self._wait_for(lambda: self._writer.acknowledge(stream, epoch, upto))
 
+    def acknowledge_soon(self, stream: Stream, epoch: str, upto: int) -> None:
+        """The same, written within milliseconds and without waiting for it.
+
+        Raises:
+            JournalError: The journal has ended, or the disk has refused for too long.
+        """
+        self._order(lambda: self._writer.acknowledge(stream, epoch, upto))
+
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         return self._reader.backlog()

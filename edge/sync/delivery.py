@@ -25,7 +25,7 @@ class Delivery:
 
     def __init__(self, journal: Journal, topics: Topics, window: int, wake: Callable[[], None]) -> None:
         self._journal, self._topics, self._wake = journal, topics, wake
-        self._outbox = Outbox(window)
+        self._outbox = Outbox(window, journal.first_wanted())
         self._committed: deque[Stream] = deque()
         self._acks: dict[Stream, Ack] = {}
         self.acknowledged = 0
@@ -69,15 +69,17 @@ class Delivery:
         """Bring the platform's words into the journal; True when it has something new.
 
         Raises:
-            JournalError: It could not be written; call again.
+            JournalError: The journal takes nothing; call again.
         """
         news = False
         while self._acks:
             stream, ack = next(iter(self._acks.items()))
             self._outbox.heard(stream)
             if self._outbox.is_plausible(stream, ack.upto):
-                settled = self._journal.acknowledge(stream, ack.epoch, ack.upto) if ack.upto else 0
-                self._outbox.acknowledged(stream, ack.upto, now_ns, resend=ack.resend)
+                # The next events need not wait for the disk: what is lost of this in a crash is sent again.
+                if ack.upto:
+                    self._journal.acknowledge_soon(stream, ack.epoch, ack.upto)
+                settled = self._outbox.acknowledged(stream, ack.upto, now_ns, resend=ack.resend)
                 self.acknowledged += settled
                 self.last_ack_ns = now_ns
                 news = news or settled > 0

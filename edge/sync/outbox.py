@@ -7,7 +7,7 @@ acknowledgement came for a while, or when the platform names a place behind what
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.clock import NS_PER_S
@@ -35,18 +35,26 @@ class Demand:
 
 @dataclass(slots=True)
 class _Flow:
-    """One stream on its way out."""
+    """One stream on its way out.
 
+    Attributes:
+        base: Row id of the last event that is known to be acknowledged; what is sent again begins behind it.
+        cursor: Row id of the last event sent.
+        sent, acked: Highest sequence ever sent, and acknowledged.
+    """
+
+    base: int = 0
     cursor: int = 0
     sent: int = 0
-    in_flight: deque[tuple[int, int, int]] = field(default_factory=deque)  # seq, token, sent_ns
+    acked: int = 0
+    in_flight: deque[tuple[OutboxRow, int, int]] = field(default_factory=deque)  # row, token, sent_ns
     has_more: bool = True
     not_before_ns: int = 0
     tries: int = 0
     refusal: str = ""
 
     def rewind(self) -> None:
-        self.cursor = 0  # the journal begins behind the last acknowledgement by itself
+        self.cursor = self.base
         self.in_flight.clear()
         self.has_more = True
 
@@ -54,9 +62,16 @@ class _Flow:
 class Outbox:
     """What is in flight. Thread: the uplink's."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, first_wanted: Mapping[Stream, int] | None = None) -> None:
+        """Begin.
+
+        Args:
+            window: At most so many events in flight.
+            first_wanted: Sequence per stream of the first event that is not acknowledged; 1 where not named.
+        """
         self._window = self._limit = max(window, 1)
-        self._flows = {stream: _Flow() for stream in PRIORITY}
+        wanted = first_wanted or {}
+        self._flows = {stream: _Flow(acked=wanted.get(stream, 1) - 1) for stream in PRIORITY}
         self._rotation = list(PRIORITY)
         self.waiting_since_ns: int | None = None
         """Since when events are out and the platform has acknowledged nothing; None when it need not."""
@@ -113,7 +128,7 @@ class Outbox:
         flow = self._flows[row.stream]
         flow.cursor = row.id
         flow.sent = max(flow.sent, row.seq)
-        flow.in_flight.append((row.seq, token, now_ns))
+        flow.in_flight.append((row, token, now_ns))
         if self.waiting_since_ns is None:
             self.waiting_since_ns = now_ns
 
@@ -141,18 +156,24 @@ class Outbox:
         flow = self._flows[stream]
         flow.not_before_ns = flow.tries = 0
 
-    def acknowledged(self, stream: Stream, upto: int, now_ns: int, *, resend: bool = False) -> None:
-        """The platform has a stream up to a sequence; what it should have by now and has not goes again."""
+    def acknowledged(self, stream: Stream, upto: int, now_ns: int, *, resend: bool = False) -> int:
+        """The platform has a stream up to a sequence; what it should have by now and has not goes again.
+
+        Returns:
+            How many events that newly settles, as far as it is known which were settled before.
+        """
         flow = self._flows[stream]
         before = len(flow.in_flight)
-        while flow.in_flight and flow.in_flight[0][0] <= upto:
-            flow.in_flight.popleft()
+        while flow.in_flight and flow.in_flight[0][0].seq <= upto:
+            flow.base = flow.in_flight.popleft()[0].id
         if len(flow.in_flight) < before:
             flow.refusal = ""
             flow.has_more = True
             self.waiting_since_ns = now_ns if self.in_flight else None
+        settled, flow.acked = max(0, upto - flow.acked), max(upto, flow.acked)
         if flow.in_flight and (resend or now_ns - flow.in_flight[0][2] > CROSSING_NS):
             flow.rewind()
+        return settled
 
     def overdue(self, now_ns: int) -> list[Stream]:
         """Send streams back whose oldest event was not acknowledged in time; returns them."""
