@@ -183,3 +183,14 @@ def test_DEL_2_over_any_wire_everything_arrives_once_and_in_order(seed: int) -> 
         assert world.table[stream] == list(range(1, count + 1))
     assert world.outbox.in_flight == 0
     assert world.outbox.waiting_since_ns is None
+
+
+def test_what_is_acknowledged_does_not_go_again_while_the_journal_is_still_writing_that_down() -> None:
+    outbox = Outbox(20, {Stream.ACCESS: 3})
+    available = {Stream.ACCESS: 10}
+    assert [r.seq for r in send(outbox, 0, available, {Stream.ACCESS: 2})] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert outbox.acknowledged(Stream.ACCESS, 2, 0) == 0, "that was known before"
+    assert outbox.acknowledged(Stream.ACCESS, 6, 0) == 4
+    assert outbox.acknowledged(Stream.ACCESS, 6, 0) == 0
+    outbox.restart(20)
+    assert [r.seq for r in send(outbox, 0, available, {Stream.ACCESS: 2})] == [7, 8, 9, 10]
