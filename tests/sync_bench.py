@@ -11,7 +11,7 @@ from edge.clock import Clock, SystemClock
 from edge.errors import EdgeError
 from edge.health import Alarms
 from edge.platform import PUBLIC_KEYS_FILE, BrokerProcess, Counterpart, make_keys
-from edge.records import EventDraft, Stream
+from edge.records import Event, EventDraft, Stream
 from edge.settings import Settings
 from edge.settings_file import parse_settings
 from edge.store.journal import Journal
@@ -174,7 +174,13 @@ class Bench:
     ) -> None:
         self._stack.close()
 
-    def platform(self, *, url: str | None = None, **login: object) -> Counterpart:
+    def platform(
+        self,
+        *,
+        url: str | None = None,
+        refuses: Callable[[Event], str] = lambda _event: "",
+        **login: object,
+    ) -> Counterpart:
         """Start the platform; it is closed with the bench, unless it was before."""
         options = {"client_id": "gh-platform", "clean": True, **login}
         counterpart = Counterpart(
@@ -183,6 +189,7 @@ class Bench:
             SystemClock(),
             protocol=self.broker.protocol,
             reconnect_max_s=0.5,
+            refuses=refuses,
         )
         self._stack.callback(counterpart.close)
         counterpart.start()

@@ -4,11 +4,12 @@ It subscribes with a clean session and remembers nothing about the broker: whate
 here is sent again, because only what the ledger has committed is acknowledged. One thread, one connection.
 """
 
+import base64
 import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from edge.platform.ledger import Arrival, Ledger, Place
 from edge.platform.requests import CommandResult, Request, Requests, deadline_ns
 from edge.platform.signer import Signer
 from edge.platform.steady_link import SteadyLink
-from edge.records import JsonObject, Stream
+from edge.records import Event, JsonObject, Stream
 from edge.store.envelope import json_bytes
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.session import Connected, Ended, Login, ProtocolChoice, Received
@@ -52,6 +53,7 @@ class Counterpart(Worker):
         collects: bool = True,
         protocol: ProtocolChoice = "auto",
         reconnect_max_s: float = 5.0,
+        refuses: Callable[[Event], str] = lambda _event: "",
     ) -> None:
         """Open the ledger and the keys; ``start`` then connects, and goes on trying for ever.
 
@@ -63,6 +65,7 @@ class Counterpart(Worker):
                 another counterpart does.
             protocol: Version of MQTT; overrides that of the login.
             reconnect_max_s: Longest pause between two tries.
+            refuses: Says why the platform will not have an event; the box parks it after five refusals.
 
         Raises:
             JournalError: The ledger cannot be opened.
@@ -70,7 +73,7 @@ class Counterpart(Worker):
         """
         super().__init__("platform", clock, stalls_after_s=60.0)
         self.signer = Signer.load(folder)
-        self.ledger = Ledger(folder / LEDGER_FILE)
+        self.ledger = Ledger(folder / LEDGER_FILE, refuses)
         self._collects = collects
         self._waker = Waker()
         self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
@@ -163,6 +166,38 @@ class Counterpart(Worker):
     def remove_person(self, device: str, person_id: str) -> CommandResult:
         """Take a person off the roster of a device."""
         return self.send_command(device, "roster-remove", {"id": person_id}, life_s=60.0)
+
+    def enrol(
+        self,
+        device: str,
+        person_id: str,
+        consent: JsonObject,
+        pictures: Sequence[bytes],
+        *,
+        timeout_s: float = 120.0,
+        **more: object,
+    ) -> CommandResult:
+        """Enrol a person on a device from JPEG files; ``data`` has the verdict on each picture.
+
+        Args:
+            device: "tenant/device".
+            person_id: Put on its roster if they are not there.
+            consent: As ``edge.access.consent_from_json`` reads it.
+            pictures: 1 to 10, together at most about 280 kB.
+            timeout_s: The pictures are looked at one after the other, on a small board.
+            more: ``name``, ``room``, ``lanes``, ``zones``, ``despite_likeness``.
+        """
+        args: dict[str, object] = {
+            "person": person_id,
+            "consent": dict(consent),
+            "pictures": [base64.b64encode(content).decode() for content in pictures],
+            **more,
+        }
+        return self.send_command(device, "enrol", args, timeout_s=timeout_s, life_s=60.0)
+
+    def withdraw(self, device: str, person_id: str, *, timeout_s: float = 120.0) -> CommandResult:
+        """Take a person's consent back on a device; ``data`` is the receipt."""
+        return self.send_command(device, "withdraw", {"person": person_id}, timeout_s=timeout_s, life_s=60.0)
 
     def publish_desired(
         self,
@@ -302,11 +337,21 @@ class Counterpart(Worker):
         for stream, seq in heads.items():
             self._acknowledge(link, (topics.audience, epoch, stream), seq, resend=resend)
 
-    def _acknowledge(self, link: MqttLink, place: Place, upto: int, *, resend: bool = False) -> None:
+    def _acknowledge(
+        self,
+        link: MqttLink,
+        place: Place,
+        upto: int,
+        *,
+        resend: bool = False,
+        rejected: tuple[int, str] | None = None,
+    ) -> None:
         device, epoch, stream = place
         body: dict[str, object] = {"stream": stream.value, "epoch": epoch, "upto": upto}
         if resend:
             body["resend"] = True
+        if rejected is not None:
+            body["refused"], body["why"] = rejected
         link.publish(topics_of(device).ack, json_bytes(body))
 
     def _store(self, link: MqttLink, now_ns: int) -> None:
@@ -326,7 +371,7 @@ class Counterpart(Worker):
             with self._lock:
                 self._heads |= tally.heads
             for place, head in tally.heads.items():
-                self._acknowledge(link, place, head)
+                self._acknowledge(link, place, head, rejected=tally.rejected.get(place))
             self._repeat_at_ns = now_ns + REPEAT_ACK_NS
         elif now_ns >= self._repeat_at_ns:
             self._repeat_at_ns = now_ns + REPEAT_ACK_NS

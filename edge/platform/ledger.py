@@ -5,15 +5,17 @@ one is parked for 30 seconds, in memory, until what is missing has come. Only wh
 acknowledged, and the acknowledgement is all that lets the device forget.
 """
 
+import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import NS_PER_S
-from edge.records import Stream
+from edge.records import Event, Stream
 from edge.store.database import Database, Row, Value
 from edge.store.envelope import FIRST_PREV, EnvelopeInvalid, digest, from_wire
+from edge.store.standin import stand_in_of
 
 PARKED_S = 30.0
 PARKED_LIMIT = 1000
@@ -74,6 +76,7 @@ class Tally:
     Attributes:
         heads: Last sequence of every place that was touched; this is what to acknowledge.
         taken, duplicates, parked, refused: How many arrivals ended so.
+        rejected: The event at a place that this platform will not have, and why.
         conflicts: Places where an event has come that is not the one we have under its sequence: two boxes
             with one identity and one history, as after copying a card.
     """
@@ -83,6 +86,7 @@ class Tally:
     duplicates: int = 0
     parked: int = 0
     refused: int = 0
+    rejected: dict[Place, tuple[int, str]] = field(default_factory=dict)
     conflicts: set[Place] = field(default_factory=set)
 
 
@@ -95,13 +99,18 @@ class _Parked:
 class Ledger:
     """Thread: any, calls queue up; another process may open the same file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refuses: Callable[[Event], str] = lambda _event: "") -> None:
         """Open or make the file.
+
+        Args:
+            path: The file.
+            refuses: Says why this platform will not have an event; empty when it will.
 
         Raises:
             JournalError: It cannot be opened.
         """
         self._database = Database(path, MIGRATIONS)
+        self._refuses = refuses
         self._lock = threading.Lock()  # one connection: a transaction of one thread must not meet another's
         self._parked: dict[Place, dict[int, _Parked]] = {}
 
@@ -196,8 +205,9 @@ class Ledger:
     def _take_one(self, arrival: Arrival, tally: Tally, now_ns: int, utc_ns: int) -> None:
         try:
             envelope = from_wire(arrival.payload)
-        except EnvelopeInvalid:
+        except EnvelopeInvalid as error:
             tally.refused += 1
+            self._reject_unreadable(arrival, tally, str(error))
             return
         event = envelope.event
         if f"{envelope.tenant}/{envelope.device}" != arrival.device or event.stream is not arrival.stream:
@@ -206,37 +216,66 @@ class Ledger:
         place = (arrival.device, event.epoch, event.stream)
         head, last_digest = self._head(place) or (0, FIRST_PREV)
         tally.heads[place] = head
+        stand_in = stand_in_of(event)
         if event.seq <= head:
             tally.duplicates += 1
-            if not self._is_stored(place, event.seq, arrival.payload):
+            # What a stand-in replaces may have come all the same, its acknowledgement being lost.
+            if stand_in is None and not self._is_stored(place, event.seq, arrival.payload):
                 tally.conflicts.add(place)
             return
+        first = event.seq if stand_in is None else stand_in.first
+        if stand_in is None and (why := self._refuses(event)):
+            tally.refused += 1
+            tally.rejected[place] = (event.seq, why)
+            return
         parked = self._parked.setdefault(place, {})
-        if event.seq > head + 1:
+        if first > head + 1:
             if len(parked) < PARKED_LIMIT:
-                parked[event.seq] = _Parked(arrival.payload, now_ns)
+                parked[first] = _Parked(arrival.payload, now_ns)
             tally.parked += 1
             return
         wire: bytes | None = arrival.payload
         while wire is not None:
-            head += 1
-            last_digest = self._store(place, wire, last_digest, utc_ns)
+            head, last_digest = self._store(place, wire, head, last_digest, utc_ns)
             tally.taken += 1
             waiting = parked.pop(head + 1, None)
             wire = None if waiting is None else waiting.wire
         tally.heads[place] = head
 
-    def _store(self, place: Place, wire: bytes, last_digest: str, utc_ns: int) -> str:
+    def _reject_unreadable(self, arrival: Arrival, tally: Tally, why: str) -> None:
+        """Name the place of something that is no event, where it can be made out, so that it is parked."""
+        try:
+            document = json.loads(arrival.payload)
+            epoch, seq = document["ghepoch"], document["ghseq"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return
+        place = (arrival.device, epoch, arrival.stream)
+        if isinstance(epoch, str) and isinstance(seq, int):
+            head = (self._head(place) or (0, ""))[0]
+            if seq > head:
+                tally.heads.setdefault(place, head)
+                tally.rejected[place] = (seq, why)
+
+    def _store(self, place: Place, wire: bytes, head: int, last_digest: str, utc_ns: int) -> tuple[int, str]:
+        """Keep an event; returns the new head and the hash that the next event must carry."""
         device, epoch, stream = place
         event = from_wire(wire).event
         self._database.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (device, epoch, stream.value, event.seq, event.id, event.type, utc_ns, wire),
         )
+        stand_in = stand_in_of(event)
+        if stand_in is not None:
+            gone = (device, epoch, stream.value, event.seq - 1)
+            if event.seq - 1 > head:
+                self._database.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", gone)
+            # One that stands for more than we lack cannot name the hash of the last that we have.
+            last_digest = "" if stand_in.first <= head else last_digest
         # An empty digest stands for an event that this table has never had.
         broken = last_digest not in ("", event.prev)
-        self._put_head(place, event.seq, digest(wire), broken=broken)
-        return digest(wire)
+        new_digest = digest(wire) if stand_in is None else stand_in.digest
+        self._put_head(place, event.seq, new_digest, broken=broken)
+        return event.seq, new_digest
 
     def _is_stored(self, place: Place, seq: int, wire: bytes) -> bool:
         rows = self._database.execute(

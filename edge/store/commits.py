@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from edge.clock import Clock
+from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
 from edge.health import Alarms
-from edge.store.database import DatabaseDamaged
+from edge.store.database import DatabaseDamaged, DiskFull
+from edge.store.reserve import DiskReserve
 from edge.store.writing import CounterTooLow
 from edge.worker import Worker
 
@@ -28,7 +29,9 @@ MAX_BATCH = 200
 BLOCK_S = 5.0
 COMMIT_TIMEOUT_S = 10.0
 RETRY_S = 1.0
+RESERVE_EVERY_NS = 5 * NS_PER_S
 ALARM = "journal.failed"
+FULL_ALARM = "disk.full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class CommitTimes:
 class _Order:
     step: Callable[[], Any]
     done: "Future[Any] | None"
+    spare: bool = False  # may be given up while the disk is full
 
 
 class CommitThread(Worker):
@@ -58,9 +62,13 @@ class CommitThread(Worker):
     Subclasses give ``_transaction`` and are told by ``_committed``, both in this thread.
     """
 
-    def __init__(self, name: str, clock: Clock, alarms: Alarms | None) -> None:
+    def __init__(
+        self, name: str, clock: Clock, alarms: Alarms | None, reserve: DiskReserve | None = None
+    ) -> None:
         super().__init__(name, clock)
-        self._alarms = alarms
+        self._alarms, self._reserve = alarms, reserve
+        self._scarce = False
+        self._given_up = self._reserve_due_ns = 0
         self._waiting: deque[_Order] = deque()
         self._urgent = 0  # of them, those that somebody waits for
         self._changed = threading.Condition()
@@ -83,6 +91,7 @@ class CommitThread(Worker):
                     break
                 self.beat()
                 self._turned()
+                self._watch_reserve()
         finally:
             self._refuse("the journal has ended")
 
@@ -101,16 +110,20 @@ class CommitThread(Worker):
     def _turned(self) -> None:
         """Called at each turn of the loop, at least twice a second."""
 
-    def _order(self, step: Callable[[], object]) -> None:
+    def _order(self, step: Callable[[], object], *, spare: bool = False) -> None:
         """Queue a step and go on.
+
+        Args:
+            step: What to do inside a transaction.
+            spare: On a full disk it is given up, so that there is room for the others.
 
         Raises:
             JournalError: The thread has ended, or the queue has been full for too long.
         """
-        self._put(_Order(step, None))
+        self._put(_Order(step, None, spare))
 
-    def _wait_for(self, step: Callable[[], T]) -> T:
-        """Queue a step and wait until it is on the disk.
+    def _wait_for(self, step: Callable[[], T], *, spare: bool = False) -> T:
+        """Queue a step and wait until it is on the disk; ``spare`` as for ``_order``.
 
         Raises:
             JournalError: It is not on the disk, and will not be.
@@ -118,7 +131,7 @@ class CommitThread(Worker):
         if threading.current_thread() is self:
             raise AssertionError(f"the thread {self.name} would wait for itself for ever")
         done: Future[T] = Future()
-        self._put(_Order(step, done))
+        self._put(_Order(step, done, spare))
         try:
             return done.result(COMMIT_TIMEOUT_S)
         except TimeoutError:
@@ -152,7 +165,8 @@ class CommitThread(Worker):
             batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
             self._urgent -= sum(order.done is not None for order in batch)
             self._changed.notify_all()
-        return [o for o in batch if o.done is None or o.done.set_running_or_notify_cancel()]
+        batch = [o for o in batch if o.done is None or o.done.set_running_or_notify_cancel()]
+        return [order for order in batch if not self._gives_up(order)]
 
     def _write(self, batch: list[_Order]) -> bool:
         begun_ns = time.perf_counter_ns()
@@ -164,6 +178,13 @@ class CommitThread(Worker):
                         outcomes.append((order, order.step(), None))
                     except CounterTooLow as refusal:  # nothing was written for it; the others go on
                         outcomes.append((order, None, refusal))
+        except DiskFull as error:
+            if self._reserve is not None and self._reserve.release():
+                log.error("%s; the reserve is used now, for what must not be lost", error)
+                self._scarce = True
+                return self._write([order for order in batch if not self._gives_up(order)])
+            self._disk_refused(batch, error)
+            return False
         except JournalError as error:
             self._disk_refused(batch, error)
             if isinstance(error, DatabaseDamaged):
@@ -181,6 +202,32 @@ class CommitThread(Worker):
             self._alarms.clear(ALARM, self.name)
         self._committed()
         return True
+
+    def _gives_up(self, order: _Order) -> bool:
+        """While the disk is full, what can be spared is not written; whoever waits for it is told."""
+        if not (self._scarce and order.spare):
+            return False
+        self._given_up += 1
+        if order.done is not None:
+            order.done.set_exception(JournalError(f"{self.name}: the disk is full; this event is given up"))
+        return True
+
+    def _watch_reserve(self) -> None:
+        """Hold the reserve, and say when it is in use."""
+        if self._reserve is None or self.clock.boot_ns() < self._reserve_due_ns:
+            return
+        self._reserve_due_ns = self.clock.boot_ns() + RESERVE_EVERY_NS
+        held = self._reserve.hold()
+        if self._scarce and held:
+            self._scarce = False
+            log.warning("the disk has room again; %d events were given up", self._given_up)
+        if self._alarms is None:
+            return
+        if held:
+            self._alarms.clear(FULL_ALARM, self.name)
+        else:
+            lost = f"; {self._given_up} events that can be spared were given up" if self._given_up else ""
+            self._alarms.set(FULL_ALARM, self.name, f"the disk is nearly full, make room{lost}")
 
     def _disk_refused(self, batch: list[_Order], error: JournalError) -> None:
         with self._changed:

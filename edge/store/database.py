@@ -8,6 +8,7 @@ counted in ``user_version`` and applied in one transaction. Whatever SQLite comp
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 Value = str | bytes | int | float | None
 
+_FULL_BYTES = 64 * 1024
 BUSY_TIMEOUT_MS = 5000
 CHECKPOINT_PAGES = 1000  # SQLite's own default: about 4 MB of WAL
 WAL_LIMIT_BYTES = 8 << 20
@@ -30,6 +32,10 @@ OLDEST_SAFE_SQLITE = (3, 51, 3)  # 3.7.0 to 3.51.2 can corrupt a WAL shared by t
 
 class DatabaseDamaged(JournalError):
     """The file is no database, or its pages contradict each other. Its content cannot be trusted."""
+
+
+class DiskFull(JournalError):
+    """The disk has no room for what was to be written; nothing of it was."""
 
 
 class Database:
@@ -222,7 +228,7 @@ def _mapped(path: Path) -> Iterator[None]:
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise DatabaseDamaged(f"{path}: damaged or not a database ({error})") from error
     except apsw.FullError as error:
-        raise JournalError(f"{path}: the disk is full; nothing was written") from error
+        raise DiskFull(f"{path}: the disk is full; nothing was written") from error
     except apsw.ReadOnlyError as error:
         raise JournalError(f"{path}: cannot be written; check its owner, mode and file system") from error
     except apsw.CantOpenError as error:
@@ -230,6 +236,8 @@ def _mapped(path: Path) -> Iterator[None]:
     except apsw.BusyError as error:
         raise JournalError(f"{path}: locked by another process for more than {BUSY_TIMEOUT_MS} ms") from error
     except apsw.IOError as error:
+        if shutil.disk_usage(path.parent).free < _FULL_BYTES:  # some writes fail so when it is full
+            raise DiskFull(f"{path}: the disk is full; nothing was written") from error
         raise JournalError(f"{path}: the disk reports an error ({error}); check the card") from error
     except apsw.Error as error:
         raise JournalError(f"{path}: {type(error).__name__}: {error}") from error

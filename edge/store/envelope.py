@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from edge.errors import EdgeError, Exit
 from edge.records import Event, EventDraft, JsonObject, Stream
+from edge.store.standin import stand_in_of
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 FIRST_PREV: Final = "0" * 32
@@ -174,17 +175,19 @@ def verify_chain(wires: Iterable[bytes], epoch: str | None = None) -> ChainBreak
         except EnvelopeInvalid as error:
             return ChainBreak(index, "", "", 0, f"not an event: {error}")
         key = (event.epoch, event.stream.value)
-        seq, prev = last.get(key, (event.seq - 1, FIRST_PREV if event.seq == 1 else event.prev))
+        stand_in = stand_in_of(event)
+        first = event.seq if stand_in is None else stand_in.first
+        seq, prev = last.get(key, (first - 1, FIRST_PREV if first == 1 else event.prev))
         problem = ""
         if epoch is not None and event.epoch != epoch:
             problem = f"is of epoch {event.epoch}"
-        elif event.seq != seq + 1:
-            problem = f"sequence jumps from {seq} to {event.seq}"
+        elif first != seq + 1:
+            problem = f"sequence jumps from {seq} to {first}"
         elif event.prev != prev:
             problem = f"does not carry the hash of event {seq}"
         if problem:
             return ChainBreak(index, event.stream.value, event.epoch, event.seq, problem)
-        last[key] = (event.seq, digest(wire))
+        last[key] = (event.seq, digest(wire) if stand_in is None else stand_in.digest)
     return None
 
 

@@ -22,13 +22,17 @@ from edge.store.commits import CommitThread
 from edge.store.database import DatabaseDamaged
 from edge.store.envelope import check_draft
 from edge.store.reading import EventReader
+from edge.store.reserve import DiskReserve
 from edge.store.schema import OutboxRow
-from edge.store.writing import CommandClaim, EventWriter, Stamp
+from edge.store.writing import REFUSED, SACRIFICE, CommandClaim, EventWriter, Stamp
 
 log = logging.getLogger(__name__)
 
 CommitListener = Callable[[tuple[Event, ...]], None]
 RETENTION_EVERY_NS = 3600 * NS_PER_S
+ROOM_EVERY_NS = 30 * NS_PER_S
+RESERVE_FILE = "reserve"
+CROWDED = "journal.crowded"
 
 
 class Journal(CommitThread):
@@ -45,6 +49,8 @@ class Journal(CommitThread):
         tenant: str,
         device: str,
         keep_acknowledged_days: float = 7.0,
+        limit_events: int = 150_000,
+        reserve_mb: int = 0,
         alarms: Alarms | None = None,
         boot_id: str | None = None,
     ) -> None:
@@ -59,14 +65,19 @@ class Journal(CommitThread):
             tenant: Goes into ``source`` of every event, as the device does.
             device: This box.
             keep_acknowledged_days: Events that the platform has are kept so long.
-            alarms: Where ``journal.failed`` is raised and cleared.
+            limit_events: More than so many are not kept; who goes first: ``EventWriter.make_room``.
+            reserve_mb: Room on the disk held back for when it is full.
+            alarms: Where ``journal.failed``, ``journal.crowded`` and ``disk.full`` are raised and cleared.
             boot_id: Of this boot of the machine; the kernel is asked when not given.
 
         Raises:
             JournalError: It cannot be opened, or another process writes it.
         """
-        super().__init__("journal", clock, alarms)
+        reserve = DiskReserve(path.with_name(RESERVE_FILE), reserve_mb << 20) if reserve_mb else None
+        super().__init__("journal", clock, alarms, reserve)
         self.path = path
+        self._limit_events = limit_events
+        self._room_due_ns = clock.boot_ns() + ROOM_EVERY_NS
         self._keep_days = keep_acknowledged_days
         self._listeners: list[CommitListener] = []
         self._retention_due_ns = clock.boot_ns()
@@ -97,7 +108,7 @@ class Journal(CommitThread):
             JournalError: The journal has ended, or the disk has refused for too long.
         """
         stamp = self._stamp(draft)
-        self._order(lambda: self._writer.add_event(draft, stamp))
+        self._order(lambda: self._writer.add_event(draft, stamp), spare=draft.stream in SACRIFICE)
 
     def append_now(self, draft: EventDraft) -> Event:
         """Write an event and return it when it is on the disk.
@@ -107,7 +118,7 @@ class Journal(CommitThread):
             JournalError: It is not on the disk.
         """
         stamp = self._stamp(draft)
-        return self._wait_for(lambda: self._writer.add_event(draft, stamp))
+        return self._wait_for(lambda: self._writer.add_event(draft, stamp), spare=draft.stream in SACRIFICE)
 
     def flush(self) -> None:
         """Wait until everything that was appended so far is on the disk.
@@ -223,6 +234,22 @@ class Journal(CommitThread):
         """
         self._order(lambda: self._writer.acknowledge(stream, epoch, upto))
 
+    def park(self, row: OutboxRow, why: str) -> int:
+        """Take an event that nobody will have out of its stream; a stand-in takes its place.
+
+        Args:
+            row: The event, as ``pending`` gave it.
+            why: The words of who refuses it.
+
+        Returns:
+            1, or 0 when it has been acknowledged or parked meanwhile.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        stamp = Stamp.now(self.clock)
+        return self._wait_for(lambda: self._writer.replace(row.stream, row.seq, row.seq, REFUSED, why, stamp))
+
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         return self._reader.backlog()
@@ -263,6 +290,20 @@ class Journal(CommitThread):
         if self.clock.boot_ns() >= self._retention_due_ns:
             self._retention_due_ns = self.clock.boot_ns() + RETENTION_EVERY_NS
             self._order(lambda: self._writer.delete_old(self.clock.utc_ns(), self._keep_days))
+        if self.clock.boot_ns() >= self._room_due_ns:
+            self._room_due_ns = self.clock.boot_ns() + ROOM_EVERY_NS
+            self._order(self._make_room)
+
+    def _make_room(self) -> None:
+        given_up = self._writer.make_room(self._limit_events, Stamp.now(self.clock))
+        if self._alarms is None:
+            return
+        if given_up:
+            words = ", ".join(f"{count} of {stream.value}" for stream, count in given_up.items())
+            detail = f"more than {self._limit_events} events wait for the platform; given up: {words}"
+            self._alarms.set(CROWDED, self.name, detail)
+        elif sum(self._reader.backlog().values()) < self._limit_events * 9 // 10:
+            self._alarms.clear(CROWDED, self.name)
 
     def _stamp(self, draft: EventDraft | None) -> Stamp:
         """Check the draft and take the time here, in the thread of whoever saw it happen."""

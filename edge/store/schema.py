@@ -54,6 +54,17 @@ MIGRATIONS = (
 
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Events that nobody would take, as they were; a stand-in has their place in the stream.
+    CREATE TABLE parked (
+        stream TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        utc_ns INTEGER NOT NULL,
+        why TEXT NOT NULL,
+        payload BLOB NOT NULL,
+        PRIMARY KEY (stream, seq)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

@@ -11,10 +11,16 @@ from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, Clock
 from edge.errors import EdgeError, Exit
 from edge.records import Event, EventDraft, Stream, new_id
 from edge.store.database import Database, Row
-from edge.store.envelope import FIRST_PREV, digest, to_wire
+from edge.store.envelope import FIRST_PREV, digest, from_wire, to_wire
 from edge.store.schema import MIGRATIONS, UNKNOWN
+from edge.store.standin import StandIn, stand_in_of
 
 DAY_NS = 86_400 * NS_PER_S
+
+REFUSED = "refused"
+SPACE = "space"
+SACRIFICE = (Stream.SYS, Stream.PLATE, Stream.BARRIER, Stream.ALARM)
+"""Whose unacknowledged events are given up first when there is no room; ``access`` and ``audit`` never."""
 
 
 class CounterTooLow(EdgeError, ValueError):
@@ -227,11 +233,95 @@ class EventWriter:
         if upto <= acked:
             return 0
         self._database.execute(
-            "UPDATE heads SET acked_seq = ?1, acked_id ="
-            " (SELECT id FROM events WHERE stream = ?2 AND seq = ?1) WHERE stream = ?2",
+            "UPDATE heads SET acked_seq = ?1, acked_id = coalesce("
+            "(SELECT max(id) FROM events WHERE stream = ?2 AND seq <= ?1), acked_id) WHERE stream = ?2",
             (upto, stream.value),
         )
         return upto - acked
+
+    def replace(self, stream: Stream, first: int, last: int, why: str, explanation: str, stamp: Stamp) -> int:
+        """Put one stand-in in the place of unacknowledged events; returns how many are gone.
+
+        One that was refused is kept beside (table ``parked``); those that had to make room are not.
+        """
+        acked = self._database.execute("SELECT acked_seq FROM heads WHERE stream = ?", (stream.value,))
+        first = max(first, int(acked[0][0]) + 1 if acked else first)
+        rows = self._database.execute(
+            "SELECT seq, payload FROM events WHERE stream = ? AND seq >= ? AND seq <= ? ORDER BY seq",
+            (stream.value, first, last),
+        )
+        if not rows or rows[-1][0] != last:
+            return 0
+        opening, closing = (from_wire(rows[place][1]).event for place in (0, -1))
+        earlier, later = stand_in_of(opening), stand_in_of(closing)
+        stand_in = StandIn(
+            first=opening.seq if earlier is None else earlier.first,
+            last=last,
+            digest=digest(rows[-1][1]) if later is None else later.digest,
+            why=why,
+        )
+        draft = stand_in.draft(stream, closing.subject, explanation)
+        event = Event(
+            id=stamp.id,
+            stream=stream,
+            type=draft.type,
+            subject=draft.subject,
+            data=draft.data,
+            chain=draft.chain,
+            epoch=self.epoch,
+            seq=last,
+            prev=opening.prev,
+            utc_ns=stamp.utc_ns,
+            clock_state=stamp.clock_state,
+            boot_id=self._boot_id,
+            boot_ns=stamp.boot_ns,
+        )
+        if why == REFUSED:
+            for seq, payload in rows:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)",
+                    (stream.value, seq, stamp.utc_ns, explanation, payload),
+                )
+        self._database.execute(
+            "DELETE FROM events WHERE stream = ? AND seq >= ? AND seq < ?", (stream.value, first, last)
+        )
+        self._database.execute(
+            "UPDATE events SET utc_ns = ?, payload = ? WHERE stream = ? AND seq = ?",
+            (event.utc_ns, to_wire(event, self._tenant, self._device), stream.value, last),
+        )
+        return len(rows)
+
+    def make_room(self, limit_events: int, stamp: Stamp) -> dict[Stream, int]:
+        """Bring the file below so many events; returns what unacknowledged ones were given up per stream.
+
+        First go events that the platform has, oldest first; then, stream by stream in the order of
+        ``SACRIFICE``, the oldest of what it has not, never of ``access`` and ``audit``.
+        """
+        surplus = int(self._database.execute("SELECT count(*) FROM events")[0][0]) - limit_events
+        if surplus <= 0:
+            return {}
+        surplus += limit_events // 50  # some room at once, not one row at a time
+        self._database.execute(
+            "DELETE FROM events WHERE id IN (SELECT events.id FROM events JOIN heads USING (stream)"
+            " WHERE events.id <= heads.acked_id ORDER BY events.id LIMIT ?)",
+            (surplus,),
+        )
+        surplus -= self._database.changes()
+        given_up: dict[Stream, int] = {}
+        for stream in SACRIFICE:
+            if surplus <= 0:
+                break
+            rows = self._database.execute(
+                "SELECT events.seq FROM events JOIN heads USING (stream) WHERE stream = ?"
+                " AND events.seq > heads.acked_seq ORDER BY events.seq LIMIT ?",
+                (stream.value, surplus + 1),
+            )
+            if len(rows) > 1:
+                why = f"more than {limit_events} events wait; the oldest of {stream.value} made room"
+                gone = self.replace(stream, rows[0][0], rows[-1][0], SPACE, why, stamp) - 1
+                given_up[stream] = gone
+                surplus -= gone
+        return given_up
 
     def delete_old(self, now_utc_ns: int, keep_days: float) -> int:
         """Delete acknowledged events and closed ledger rows older than so many days; returns the events.

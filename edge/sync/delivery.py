@@ -11,6 +11,7 @@ from dataclasses import replace
 from edge.clock import NS_PER_S
 from edge.records import Event, Stream
 from edge.store.journal import Journal
+from edge.store.schema import OutboxRow
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.outbox import Outbox
 from edge.sync.presence import Ack
@@ -28,8 +29,11 @@ class Delivery:
         self._outbox = Outbox(window, journal.first_wanted())
         self._committed: deque[Stream] = deque()
         self._acks: dict[Stream, Ack] = {}
-        self.acknowledged = 0
+        self._rejected: list[Ack] = []
+        self._poison: list[tuple[OutboxRow, str]] = []
+        self.acknowledged = self.parked = 0
         self.last_ack_ns = 0
+        self.last_parked = ""
         journal.on_commit(self.committed)
 
     @property
@@ -56,13 +60,16 @@ class Delivery:
 
     def told(self, puback: Delivered, now_ns: int) -> None:
         """The broker's word about one message."""
-        self._outbox.delivered(puback.token, puback.refusal, now_ns)
+        about_the_event = not puback.nobody_listens and not puback.about_us
+        self._outbox.delivered(puback.token, puback.refusal, now_ns, for_itself=about_the_event)
 
     def note(self, ack: Ack) -> None:
         """The platform's word, to be settled soon; cumulative, so only the highest matters."""
         if ack.epoch == self._journal.epoch:
             before = self._acks.get(ack.stream, ack)
             resend = ack.resend or before.resend
+            if ack.refused:
+                self._rejected.append(ack)
             self._acks[ack.stream] = replace(ack, upto=max(ack.upto, before.upto), resend=resend)
 
     def settle(self, now_ns: int) -> bool:
@@ -84,7 +91,23 @@ class Delivery:
                 self.last_ack_ns = now_ns
                 news = news or settled > 0
             del self._acks[stream]
+        for ack in self._rejected:
+            self._outbox.rejected(ack.stream, ack.refused, f"the platform: {ack.why}", now_ns)
+        self._rejected.clear()
+        self._park()
         return news
+
+    def _park(self) -> None:
+        """Put a stand-in in the place of what nobody will have, so that the stream goes on."""
+        self._poison += self._outbox.poison()
+        while self._poison:
+            row, why = self._poison[0]
+            if self._journal.park(row, why):
+                self.parked += 1
+                self.last_parked = f"{row.stream.value} {row.seq}: {why}"
+                log.error("event %s %d is refused and parked: %s", row.stream.value, row.seq, why)
+            self._outbox.parked(row)
+            del self._poison[0]
 
     def send(self, link: MqttLink, now_ns: int) -> None:
         """Send what the window allows.

@@ -46,6 +46,8 @@ CONNACK_TIMEOUT_S = 10.0
 PACKETS_PER_POLL = 64
 _NO_SUBSCRIBER = 0x10
 _FAILURE = 0x80
+_ABOUT_US = frozenset((0x80, 0x83, 0x87, 0x90, 0x97))
+"""MQTT 5, 3.4.2.1: unspecified, implementation specific, not authorised, topic name invalid, quota."""
 _TCP_USER_TIMEOUT = 18  # linux/tcp.h; seconds of unacknowledged bytes after which the kernel gives up
 
 _TROUBLE_OF_CONNACK = {
@@ -309,7 +311,7 @@ class MqttLink:
         nobody_listens = reason.value == _NO_SUBSCRIBER
         refused = nobody_listens or reason.value >= _FAILURE
         text = f"{reason.getName().lower()} (0x{reason.value:02x})" if refused else ""
-        self._events.append(Delivered(token, text, nobody_listens))
+        self._events.append(Delivered(token, text, nobody_listens, reason.value in _ABOUT_US))
 
     def _on_subscribe(
         self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any

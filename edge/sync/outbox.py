@@ -22,6 +22,8 @@ LONGEST_TIMEOUT_S = 120.0
 REFUSAL_PAUSE_S = 1.0
 # An acknowledgement younger than this may simply have crossed what is in flight.
 CROSSING_NS = 2 * NS_PER_S
+REFUSALS = 5
+"""An event that was refused so often for itself, and not for its topic, will not be taken any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class _Flow:
     not_before_ns: int = 0
     tries: int = 0
     refusal: str = ""
+    suspect: int = 0  # sequence of the event that was refused last, and how often
+    refusals: int = 0
 
     def rewind(self) -> None:
         self.cursor = self.base
@@ -73,6 +77,7 @@ class Outbox:
         wanted = first_wanted or {}
         self._flows = {stream: _Flow(acked=wanted.get(stream, 1) - 1) for stream in PRIORITY}
         self._rotation = list(PRIORITY)
+        self._poison: list[tuple[OutboxRow, str]] = []
         self.waiting_since_ns: int | None = None
         """Since when events are out and the platform has acknowledged nothing; None when it need not."""
 
@@ -132,8 +137,14 @@ class Outbox:
         if self.waiting_since_ns is None:
             self.waiting_since_ns = now_ns
 
-    def delivered(self, token: int, refusal: str, now_ns: int) -> Stream | None:
+    def delivered(self, token: int, refusal: str, now_ns: int, *, for_itself: bool = False) -> Stream | None:
         """PUBACK. A refusal sends the stream back behind its last acknowledgement, after a growing pause.
+
+        Args:
+            token: Of the message.
+            refusal: The broker's words; empty when it took the message.
+            now_ns: Now.
+            for_itself: What is refused is this very event, whatever its topic.
 
         Returns:
             The stream that was refused, or None.
@@ -141,11 +152,36 @@ class Outbox:
         if not refusal:
             return None
         for stream, flow in self._flows.items():
-            if any(token == known for _, known, _ in flow.in_flight):
-                flow.refusal = refusal
-                self._back_off(stream, flow, now_ns, REFUSAL_PAUSE_S)
-                return stream
+            for row, known, _ in flow.in_flight:
+                if token == known:
+                    flow.refusal = refusal
+                    if for_itself:
+                        self._suspect(flow, row, refusal)
+                    self._back_off(stream, flow, now_ns, REFUSAL_PAUSE_S)
+                    return stream
         return None
+
+    def rejected(self, stream: Stream, seq: int, words: str, now_ns: int) -> None:
+        """The platform will not have an event; it goes again after a pause, a few times."""
+        flow = self._flows[stream]
+        for row, _, _ in flow.in_flight:
+            if row.seq == seq:
+                flow.refusal = words
+                self._suspect(flow, row, words)
+                self._back_off(stream, flow, now_ns, REFUSAL_PAUSE_S)
+                return
+
+    def poison(self) -> list[tuple[OutboxRow, str]]:
+        """Events that were refused too often, each with the last words, to be parked; told once."""
+        poison, self._poison = self._poison, []
+        return poison
+
+    def parked(self, row: OutboxRow) -> None:
+        """A stand-in has taken the place of an event: send it at once."""
+        flow = self._flows[row.stream]
+        flow.rewind()
+        flow.not_before_ns = flow.tries = 0
+        flow.refusal = ""
 
     def is_plausible(self, stream: Stream, upto: int) -> bool:
         """Whether an acknowledgement may be believed: nobody has what was never sent."""
@@ -192,6 +228,13 @@ class Outbox:
         flow.not_before_ns = now_ns + round(min(first_s * 2**flow.tries, 60.0) * NS_PER_S)
         flow.tries = min(flow.tries + 1, 16)
         self._to_the_end(stream)
+
+    def _suspect(self, flow: _Flow, row: OutboxRow, words: str) -> None:
+        flow.refusals = flow.refusals + 1 if flow.suspect == row.seq else 1
+        flow.suspect = row.seq
+        if flow.refusals >= REFUSALS:
+            flow.refusals = 0
+            self._poison.append((row, words))
 
     def _to_the_end(self, stream: Stream) -> None:
         self._rotation.remove(stream)

@@ -17,6 +17,7 @@ from edge.sync.topics import Topics
 
 SCHEMA = 1
 ACK_LIMIT = 4096
+WHY_LIMIT = 200
 
 
 class Presence(StrEnum):
@@ -34,12 +35,16 @@ class Ack:
 
     Attributes:
         resend: It has just come (back) and may have missed what was sent before: send all behind it again.
+        refused: Sequence of an event that it will not have; 0 for none.
+        why: Its words for that.
     """
 
     stream: Stream
     epoch: str
     upto: int
     resend: bool = False
+    refused: int = 0
+    why: str = ""
 
 
 def will(topics: Topics, *, conn: int, epoch: str) -> Will:
@@ -88,7 +93,11 @@ def read_ack(payload: bytes) -> Ack | None:
         return None
     if not isinstance(upto, int) or isinstance(upto, bool) or not 0 <= upto < 1 << 62:
         return None
-    return Ack(Stream(stream), epoch, upto, body.get("resend") is True)
+    refused = body.get("refused", 0)
+    if not isinstance(refused, int) or isinstance(refused, bool) or refused <= upto:
+        refused = 0
+    why = str(body.get("why", ""))[:WHY_LIMIT] if refused else ""
+    return Ack(Stream(stream), epoch, upto, body.get("resend") is True, refused, why)
 
 
 def rfc3339(utc_ns: int) -> str:

@@ -139,11 +139,13 @@ class Delivered:
     Attributes:
         token: What ``publish`` returned. refusal: Empty when taken; else why not, with its number.
         nobody_listens: The refusal is only that no client has subscribed to the topic.
+        about_us: It is about what this box may do (its rights, its quota), not about the message.
     """
 
     token: int
     refusal: str
     nobody_listens: bool = False
+    about_us: bool = False
 
 
 @dataclass(frozen=True, slots=True)

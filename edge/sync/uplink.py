@@ -50,6 +50,7 @@ JOURNAL_PAUSE_NS = 5 * NS_PER_S
 CONN_KEY = "uplink.conn"
 UNREACHABLE = "platform.unreachable"
 REFUSED = "platform.refused"
+PARKED = "events.parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,9 @@ class Uplink(Worker):
             self._alarms.set(REFUSED, SUBJECT, f"{refused}; check its rules for this device")
         else:
             self._alarms.clear(REFUSED, SUBJECT)
+        if self._delivery.parked:
+            count, last = self._delivery.parked, self._delivery.last_parked
+            self._alarms.set(PARKED, SUBJECT, f"{count} events are refused and parked, the last: {last}")
         silent_s = self._delivery.silent_s(now_ns)
         if silent_s > SILENT_S:
             detail = f"the broker takes events, but the platform has acknowledged none for {SILENT_S:.0f} s"

@@ -11,7 +11,8 @@ import pytest
 from sync_bench import AUDIENCE, PROTOCOLS, TOPICS, Bench, Stranger, numbers, sequences, until
 
 from edge.platform import BrokerProcess
-from edge.records import Stream
+from edge.records import Event, Stream
+from edge.store.envelope import verify_chain
 
 pytestmark = pytest.mark.mosquitto
 
@@ -87,6 +88,29 @@ def test_DEL_1_a_stream_that_the_broker_refuses_is_kept_and_holds_up_no_other(
         until(lambda: box.backlog() == 0, within_s=40, what="the refused stream is delivered")
         assert numbers(platform) == list(range(30))
         until(lambda: not box.alarm("platform.refused"))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_DEL_2_an_event_that_the_platform_never_takes_is_parked_and_the_stream_goes_on(
+    tmp_path: Path, protocol: str
+) -> None:
+    def refuses(event: Event) -> str:
+        return "no such kind here" if event.data.get("number") == 7 else ""
+
+    with Bench(tmp_path, protocol=protocol) as bench:
+        platform, box = bench.platform(refuses=refuses), bench.box()
+        box.happen(20)
+        until(lambda: box.backlog() == 0, what="one that nobody takes does not hold up the others")
+        events = platform.events(AUDIENCE, Stream.ACCESS)
+        assert [event["ghseq"] for event in events] == list(range(1, 21))
+        (stand_in,) = (event for event in events if event["ghseq"] == 8)
+        assert stand_in["type"] == "gh.events.replaced.v1"
+        assert stand_in["data"]["why"] == "refused"
+        assert "no such kind here" in stand_in["data"]["explanation"]
+        assert platform.ledger.broken_chains() == []
+        assert verify_chain(platform.ledger.payloads(AUDIENCE)) is None
+        assert platform.refused == 5, "tried five times, no more"
+        until(lambda: "no such kind here" in box.alarm("events.parked"))
 
 
 def test_an_independent_reader_finds_cloud_events_on_the_wire(tmp_path: Path) -> None:

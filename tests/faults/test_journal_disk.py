@@ -2,12 +2,14 @@
 
 import logging
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from edge.clock import SystemClock
+from edge.clock import ManualClock, SystemClock
 from edge.errors import JournalError
 from edge.health import Alarms
 from edge.records import EventDraft, Stream
@@ -65,3 +67,50 @@ def test_OPS_1_on_a_disk_without_room_every_acknowledged_event_stays_and_the_cha
     assert [row.seq for row in rows] == list(range(1, next_seq + 1))
     assert verify_chain(row.payload for row in rows) is None
     assert len(acknowledged) > 20
+
+
+def test_OPS_1_a_full_disk_has_a_reserve_for_access_and_audit_and_nothing_else(
+    small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    alarms = Alarms(clock)
+    folder = small_disk
+    subprocess.run(["mount", "-o", "remount,size=16m", str(folder)], check=True)
+    journal = Journal(folder / "events.db", clock, tenant="home", device="box", alarms=alarms, reserve_mb=6)
+    journal.start()
+
+    def raised() -> list[str]:
+        clock.advance(6.0)
+        return [alarm.name for alarm in alarms.standing()]
+
+    try:
+        journal.append_now(draft(0))
+        until((folder / "reserve").exists)
+        assert (folder / "reserve").stat().st_size == 6 << 20
+        ballast = folder / "ballast"
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        for number in range(1, 41):
+            journal.append_now(draft(number))
+        assert not (folder / "reserve").exists()
+        until(lambda: raised() == ["disk.full"])
+        with pytest.raises(JournalError, match="given up"):
+            journal.append_now(EventDraft(Stream.SYS, "daemon.started", "box", {}))
+        journal.append_now(EventDraft(Stream.AUDIT, "roster.changed", "box", {}))
+        ballast.unlink()
+        until(lambda: raised() == [])
+        assert (folder / "reserve").exists()
+        journal.append_now(EventDraft(Stream.SYS, "daemon.started", "box", {}))
+    finally:
+        journal.close()
+    rows = read_events(folder / "events.db", limit=1000)
+    assert [row.seq for row in rows if row.stream is Stream.ACCESS] == list(range(1, 42))
+    assert verify_chain(row.payload for row in rows) is None
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)

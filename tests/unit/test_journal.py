@@ -3,7 +3,10 @@
 import json
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from edge.clock import NS_PER_S, ClockState, ManualClock
 from edge.errors import JournalError
 from edge.health import Alarms
+from edge.platform.ledger import Arrival, Ledger
 from edge.records import Event, EventDraft, Stream
 from edge.store import (
     CounterTooLow,
@@ -20,6 +24,8 @@ from edge.store import (
     read_events,
     verify_chain,
 )
+from edge.store.database import Database
+from edge.store.standin import stand_in_of
 
 DAY_S = 86_400
 
@@ -28,9 +34,17 @@ def draft(number: int = 0, stream: Stream = Stream.ACCESS, **data: object) -> Ev
     return EventDraft(stream, "access.decided", "gate-1", {"number": number, **data}, ("track-1",))
 
 
-def opened(folder: Path, clock: ManualClock, alarms: Alarms | None = None) -> Journal:
+def opened(
+    folder: Path, clock: ManualClock, alarms: Alarms | None = None, limit_events: int = 150_000
+) -> Journal:
     return Journal(
-        folder / "events.db", clock, tenant="home", device="box-1", alarms=alarms, boot_id="boot-1"
+        folder / "events.db",
+        clock,
+        tenant="home",
+        device="box-1",
+        alarms=alarms,
+        boot_id="boot-1",
+        limit_events=limit_events,
     )
 
 
@@ -538,3 +552,72 @@ def test_what_writing_costs_is_measured(journal: Journal) -> None:
     times = journal.commit_times()
     assert times.commits >= 20
     assert 0 < times.median_ms <= times.p99_ms <= times.worst_ms
+
+
+def test_DEL_1_what_must_make_room_is_never_access_or_audit_and_leaves_no_hole(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    alarms = Alarms(clock)
+    journal = opened(tmp_path, clock, alarms, limit_events=100)
+    journal.start()
+    streams = (Stream.ACCESS, Stream.SYS, Stream.PLATE, Stream.AUDIT)
+    for number in range(40):
+        for stream in streams:
+            journal.append(draft(number, stream))
+    journal.flush()
+    for row in journal.pending(Stream.SYS, 0, 5):
+        journal.acknowledge(Stream.SYS, journal.epoch, row.seq)
+    clock.advance(31.0)
+    deadline_s = time.monotonic() + 30
+    while "journal.crowded" not in [alarm.name for alarm in alarms.standing()]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    rows = journal.tail(0, limit=1000)
+    assert len(rows) <= 100
+    assert verify_chain(row.payload for row in rows) is None
+    kept = Counter(row.stream for row in rows)
+    assert kept[Stream.ACCESS] == kept[Stream.AUDIT] == 40
+    assert kept[Stream.SYS] == 1, "the first to go; a stand-in is left"
+    assert kept[Stream.PLATE] > 1
+    stand_in = stand_in_of(from_wire(next(r.payload for r in rows if r.stream is Stream.SYS)).event)
+    assert stand_in is not None
+    assert (stand_in.first, stand_in.last, stand_in.why) == (6, 40, "space")
+    clock.advance(31.0)
+    for stream in streams:  # what comes behind a stand-in is chained to what it stands for
+        journal.append_now(draft(40, stream))
+    journal.close()
+
+    ledger = Ledger(tmp_path / "ledger.db")
+    arrivals = [
+        Arrival("home/box-1", row.stream, row.payload) for row in read_events(journal.path, limit=1000)
+    ]
+    ledger.begin_at("home/box-1", journal.epoch, Stream.SYS, 6)
+    ledger.take(arrivals, now_ns=0, utc_ns=0)
+    assert ledger.heads("home/box-1", journal.epoch) | {Stream.BARRIER: 0, Stream.ALARM: 0} == dict.fromkeys(
+        Stream, 41
+    ) | {Stream.BARRIER: 0, Stream.ALARM: 0}
+    assert ledger.broken_chains() == []
+    ledger.close()
+
+
+def test_a_stand_in_is_taken_for_what_a_platform_lacks_of_it(tmp_path: Path, clock: ManualClock) -> None:
+    journal = opened(tmp_path, clock)
+    journal.start()
+    for number in range(10):
+        journal.append_now(draft(number))
+    before = journal.tail(0)
+    for row in journal.pending(Stream.ACCESS, 0, 10)[3:6]:
+        journal.park(row, "the platform: never heard of it")
+    after = journal.tail(0)
+    journal.close()
+    assert [row.seq for row in after] == list(range(1, 11)), "one refused event, one stand-in"
+    assert verify_chain(row.payload for row in after) is None
+    with closing(Database(tmp_path / "events.db", readonly=True)) as database:
+        assert database.execute("SELECT seq FROM parked ORDER BY seq") == [(4,), (5,), (6,)]
+    ledger = Ledger(tmp_path / "ledger.db")
+    for rows in (before[:4], after):  # it had the fourth, and its acknowledgement was lost
+        ledger.take([Arrival("home/box-1", row.stream, row.payload) for row in rows], now_ns=0, utc_ns=0)
+    assert ledger.heads("home/box-1", journal.epoch)[Stream.ACCESS] == 10
+    assert ledger.broken_chains() == []
+    assert ledger.payloads("home/box-1")[3] == before[3].payload
+    ledger.close()
