@@ -36,6 +36,37 @@ class End:
     detail: str
 
 
+def open_configured(name: str, settings: CameraSettings, epoch_ns: int) -> Camera:
+    """Open a camera as its section says.
+
+    Args:
+        name: Of the camera.
+        settings: Its section.
+        epoch_ns: When a film began; 0: now.
+
+    Raises:
+        DriverError: It cannot be opened now.
+    """
+    if isinstance(settings, OpenCvCamera):
+        return open_camera(
+            name,
+            source=settings.source,
+            width_px=settings.width_px,
+            height_px=settings.height_px,
+            open_timeout_s=settings.open_timeout_s,
+            read_timeout_s=settings.stall_s,
+            epoch_ns=epoch_ns,
+        )
+    return open_camera(
+        name,
+        type="replay",
+        source=settings.source,
+        repeat=settings.repeat,
+        fps=settings.fps,
+        epoch_ns=epoch_ns,
+    )
+
+
 class Capture(Worker):
     """Reads frames for as long as it lives. ``is_stalled`` when the driver hangs in a call.
 
@@ -97,26 +128,7 @@ class Capture(Worker):
                 self._pause(began_ns)
 
     def _open(self) -> Camera:
-        settings = self._settings
-        if isinstance(settings, OpenCvCamera):
-            camera = open_camera(
-                self.camera,
-                source=settings.source,
-                width_px=settings.width_px,
-                height_px=settings.height_px,
-                open_timeout_s=settings.open_timeout_s,
-                read_timeout_s=settings.stall_s,
-                epoch_ns=self._epoch_ns,
-            )
-        else:
-            camera = open_camera(
-                self.camera,
-                type="replay",
-                source=settings.source,
-                repeat=settings.repeat,
-                fps=settings.fps,
-                epoch_ns=self._epoch_ns,
-            )
+        camera = open_configured(self.camera, self._settings, self._epoch_ns)
         self.opened += 1
         return camera
 

@@ -1,0 +1,134 @@
+"""``gatehouse doctor``: what is good is said to be good, and what is wrong is said with what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from drivers.simulated.site import SimulatedSite
+from edge.cli import main
+from edge.clock import ClockState, ManualClock
+from edge.doctor import Grade, examine_clock, examine_machine
+from edge.errors import Exit
+from edge.platform import BrokerProcess
+
+
+def film(folder: Path, blur: float) -> Path:
+    """A camera's pictures: stripes, sharp or not."""
+    folder.mkdir()
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    for x in range(0, 640, 32):
+        picture[:, x : x + 16] = 170
+    if blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), blur)
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.png"), picture)
+    return folder
+
+
+@pytest.fixture
+def examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, dict]]]:
+    """Write a configuration, run the command on it; exit code and findings by part."""
+
+    def run(port: str, broker: str, pictures: Path) -> tuple[int, dict[str, dict]]:
+        config = tmp_path / "gatehouse.toml"
+        config.write_text(
+            f'device = {{ id = "gate-7", state_dir = "{tmp_path / "state"}" }}\n'
+            f'boards.relays = {{ type = "lcus", port = "{port}" }}\n'
+            f'cameras.north = {{ type = "replay", source = "{pictures}", looks_for = ["plate"] }}\n'
+            'lanes.in = { type = "barrier", cameras = ["north"], open = { board = "relays", channel = 1 } }\n'
+            f'sync.brokers = ["{broker}"]\n',
+            "utf-8",
+        )
+        capsys.readouterr()
+        kept = tmp_path / "kept"
+        code = main(["doctor", "--json", "--config", str(config), "--pictures", str(kept)])
+        document = json.loads(capsys.readouterr().out)
+        return code, {finding["part"]: finding for finding in document["findings"]}
+
+    return run
+
+
+@pytest.mark.mosquitto
+def test_a_sound_box_is_sound_and_nothing_is_moved(
+    tmp_path: Path, examine: Callable[..., tuple[int, dict[str, dict]]]
+) -> None:
+    (tmp_path / "broker").mkdir()
+    broker = BrokerProcess(tmp_path / "broker")
+    broker.start()
+    try:
+        with SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs") as site:
+            code, found = examine(site.lcus.port, broker.url, film(tmp_path / "film", 0))
+            assert not site.lcus.history
+    finally:
+        broker.close()
+    for part in ("board relays", "camera north", f"broker {broker.url}", "disk speed", "disk rights"):
+        assert found[part]["grade"] == "good", found[part]
+    assert found["camera north"]["figures"]["width_px"] == 640
+    assert found["disk speed"]["figures"]["fsync_p50_ms"] > 0
+    assert cv2.imread(str(tmp_path / "kept" / "north.jpg")).shape == (480, 640, 3)
+    assert (tmp_path / "kept" / "north.jpg").stat().st_mode & 0o077 == 0
+    bad = [finding for finding in found.values() if finding["grade"] == "bad"]
+    assert code == (Exit.UNAVAILABLE if bad else Exit.OK), "the weights of this machine may be missing"
+
+
+def test_what_is_wrong_is_said_with_what_to_do(
+    tmp_path: Path, examine: Callable[..., tuple[int, dict[str, dict]]]
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    (tmp_path / "state").chmod(0o755)
+    code, found = examine(str(tmp_path / "nothing"), "mqtt://127.0.0.1:1", film(tmp_path / "film", 9))
+    assert code == Exit.UNAVAILABLE
+    assert found["board relays"]["grade"] == "bad"
+    assert str(tmp_path / "nothing") in found["board relays"]["words"]
+    assert found["broker mqtt://127.0.0.1:1"]["grade"] == "bad"
+    assert found["camera north"]["grade"] == "doubtful"
+    assert "focus" in found["camera north"]["advice"]
+    assert found["disk rights"]["grade"] == "doubtful"
+    for finding in found.values():
+        assert finding["advice"] or finding["grade"] in ("good", "unasked"), finding
+
+
+def test_people_read_a_table_in_two_languages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "gatehouse.toml"
+    config.write_text(
+        f'device = {{ id = "gate-7", state_dir = "{tmp_path / "state"}" }}\nsync.enabled = false\n'
+    )
+    assert main(["doctor", "--config", str(config)]) == Exit.OK
+    said = capsys.readouterr().out
+    assert "正常 good" in said
+    assert "works alone" in said
+
+
+def test_heat_low_voltage_and_little_memory_are_found(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("85200\n")
+    (zone / "type").write_text("cpu-thermal\n")
+    firmware = tmp_path / "sys/devices/platform/soc/soc:firmware"
+    firmware.mkdir(parents=True)
+    (firmware / "get_throttled").write_text("50005\n")
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B Rev 1.5\0")
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 948000 kB\nMemAvailable: 120000 kB\n")
+    found = {finding.part: finding for finding in examine_machine(tmp_path)}
+    assert found["temperature cpu-thermal"].grade is Grade.BAD
+    assert found["throttling"].grade is Grade.BAD
+    assert "voltage" in found["throttling"].words
+    assert found["memory"].grade is Grade.DOUBTFUL
+    assert "Raspberry Pi 4 Model B" in found["processor"].words
+
+
+@pytest.mark.parametrize(
+    ("state", "grade"),
+    [
+        (ClockState.SYNCED, Grade.GOOD),
+        (ClockState.HOLDOVER, Grade.DOUBTFUL),
+        (ClockState.UNSET, Grade.BAD),
+    ],
+)
+def test_a_clock_is_as_good_as_what_holds_it(state: ClockState, grade: Grade) -> None:
+    assert examine_clock(ManualClock(now_state=state)).grade is grade
