@@ -572,6 +572,7 @@ def test_DEL_1_what_must_make_room_is_never_access_or_audit_and_leaves_no_hole(
     while "journal.crowded" not in [alarm.name for alarm in alarms.standing()]:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+    journal.flush()
     rows = journal.tail(0, limit=1000)
     assert len(rows) <= 100
     assert verify_chain(row.payload for row in rows) is None
