@@ -9,7 +9,8 @@ lattice -> fusion.LatticeFusion (many reads of one car)    -> lattice
 grammar    kinds of GA 36-2018: normalise, parse, generate      confusion  look-alike characters, distance
 lattice    positions with candidates                            ctc        softmax of a recogniser -> lattice
 geometry   quadrilaterals, upright cuts                         colour     ground colour, a hint for the kind
-evaluate   measuring a reader against labelled pictures
+evaluate   measuring a reader against labelled pictures         labels     the formats of labels
+detector, refiner, lattice_reader   our own three nets: rough corners -> better corners -> positions
 """
 
 from models.plate.confusion import confusion_cost, plate_distance

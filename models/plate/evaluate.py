@@ -1,7 +1,8 @@
 """Measuring a plate reader against labelled pictures: what was found, what was read, how long it took.
 
 Every figure is for single pictures: voting over frames comes later and is measured apart. A reading counts
-as a plate only when it decodes to a legal one. Label formats: see ``models.plate.labels``.
+as a plate only when it decodes to a legal one. The letters O and I count as the digits 0 and 1, since labels
+mix them. Label formats: see ``models.plate.labels``.
 """
 
 import statistics
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from models.errors import ModelMismatch
@@ -16,7 +18,7 @@ from models.plate.decode import Decoded, decode
 from models.plate.fusion import align
 from models.plate.geometry import box_iou
 from models.plate.grammar import parse_plate
-from models.plate.labels import LabelledPicture, Truth, load_labels, load_picture, parse_ccpd_name
+from models.plate.labels import Box, LabelledPicture, Truth, load_labels, load_picture, parse_ccpd_name
 from models.plate.lattice import lattice_from_text
 from models.plate.reader import CropReader, PlateReader, TimedReader
 from models.results import BgrImage, PlateReading
@@ -37,7 +39,18 @@ FOUND_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one labelled plate."""
+    """What became of one labelled plate.
+
+    Attributes:
+        file: Name of the picture; ``path`` is where it lies.
+        truth, read: Texts, normalised; ``read`` is "" when nothing legal was read there.
+        located: Something was found at this place, read or not.
+        found: A legal plate was read at this place.
+        exact: And it is the right one.
+        margin: Nats to the second-best plate.
+        box: Where the plate is; None when the picture is nothing but the plate.
+        wanted: It is the plate that the picture is about.
+    """
 
     file: str
     truth: str
@@ -46,6 +59,15 @@ class Outcome:
     exact: bool
     margin: float
     colour: str = ""
+    located: bool = False
+    path: Path = Path()
+    box: Box | None = None
+    wanted: bool = False
+
+    @property
+    def exact_without_province(self) -> bool:
+        """Right but for the first character."""
+        return self.found and same_text(self.read[1:], self.truth[1:])
 
 
 @dataclass(slots=True)
@@ -66,15 +88,18 @@ class Report:
         plates = len(self.outcomes)
         found = sum(o.found for o in self.outcomes)
         exact = sum(o.exact for o in self.outcomes)
-        bare = sum(o.read[1:] == o.truth[1:] for o in self.outcomes)
+        bare = sum(o.exact_without_province for o in self.outcomes)
         legal = found + len(self.false_plates)
+        wanted = [o for o in self.outcomes if o.wanted]
         return {
             "reader": self.reader,
             "pictures": self.pictures,
             "plates": plates,
             "exact": _share(exact, plates),
             "exact_without_province": _share(bare, plates),
+            "located_at_iou_50": _share(sum(o.located for o in self.outcomes), plates),
             "found_at_iou_50": _share(found, plates),
+            "wanted": {"plates": len(wanted), "exact": _share(sum(o.exact for o in wanted), len(wanted))},
             "precision": _share(found, legal),
             "false_plates": len(self.false_plates),
             "lines_that_are_no_plate": self.other_lines,
@@ -92,6 +117,14 @@ class Report:
                 if not o.exact
             ][:30],
         }
+
+
+_LIKE_DIGITS = str.maketrans("OI", "01")
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two plates are the same, with O as 0 and I as 1."""
+    return one.translate(_LIKE_DIGITS) == other.translate(_LIKE_DIGITS)
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -153,7 +186,7 @@ def _evaluate_crop(reader: PlateReader, image: BgrImage, picture: LabelledPictur
     decoded = decode(lattice)
     total_ms = (time.perf_counter() - began) * 1e3
     _time(report, total_ms, {"read": read_ms, "decode": total_ms - read_ms})
-    _judge(report, picture, truth, decoded, found=bool(decoded.text))
+    _judge(report, picture, truth, decoded, found=bool(decoded.text), located=bool(lattice))
 
 
 def _evaluate_scene(reader: PlateReader, image: BgrImage, picture: LabelledPicture, report: Report) -> None:
@@ -167,11 +200,10 @@ def _evaluate_scene(reader: PlateReader, image: BgrImage, picture: LabelledPictu
     plates = [(reading, d) for reading, d in decoded if d.text]
     report.other_lines += len(decoded) - len(plates)
     for truth in picture.plates:
+        located = _best_overlap(truth, decoded) is not None
         match = _best_overlap(truth, plates)
-        if match is None:
-            _judge(report, picture, truth, Decoded(""), found=False)
-        else:
-            _judge(report, picture, truth, plates.pop(match)[1], found=True)
+        best = plates.pop(match)[1] if match is not None else Decoded("")
+        _judge(report, picture, truth, best, found=match is not None, located=located)
     report.false_plates += [(picture.file.name, d.text) for _, d in plates]
 
 
@@ -187,11 +219,25 @@ def _time(report: Report, total_ms: float, stages_ms: dict[str, float]) -> None:
         report.stages_ms.setdefault(stage, []).append(value)
 
 
-def _judge(report: Report, picture: LabelledPicture, truth: Truth, decoded: Decoded, *, found: bool) -> None:
+def _judge(
+    report: Report, picture: LabelledPicture, truth: Truth, decoded: Decoded, *, found: bool, located: bool
+) -> None:
     read = decoded.text
-    exact = read == truth.text
+    exact = found and same_text(read, truth.text)
     report.outcomes.append(
-        Outcome(picture.file.name, truth.text, read, found, exact, decoded.margin, truth.colour)
+        Outcome(
+            picture.file.name,
+            truth.text,
+            read,
+            found,
+            exact,
+            decoded.margin,
+            truth.colour,
+            located,
+            picture.file,
+            truth.box,
+            wanted=picture.wanted in ("", truth.text) if truth.box else True,
+        )
     )
     if found and not exact:
         for i, j in align(lattice_from_text(truth.text), lattice_from_text(read)):

@@ -46,6 +46,32 @@ def cut_upright(image: BgrImage, corners: Corners) -> BgrImage:
     return np.asarray(cut, dtype=np.uint8)
 
 
+def cut_to(image: BgrImage, corners: NDArray[np.floating], size_px: tuple[int, int]) -> BgrImage:
+    """Warp the quadrilateral to an upright rectangle of a given width and height.
+
+    A large one is cut out at two, three, ... times the size and then averaged: no stroke may be skipped.
+    """
+    tall = max(
+        float(np.linalg.norm(corners[3] - corners[0])), float(np.linalg.norm(corners[2] - corners[1])), 1.0
+    )
+    times = int(np.clip(tall / size_px[1], 1, 6))
+    width, height = size_px[0] * times, size_px[1] * times
+    target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - np.float32(0.5)
+    matrix = cv2.getPerspectiveTransform((corners - 0.5).astype(np.float32), target)
+    flat = cv2.warpPerspective(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    if times > 1:
+        flat = cv2.resize(flat, size_px, interpolation=cv2.INTER_AREA)
+    return np.asarray(flat, np.uint8)
+
+
+def whole_of(image: BgrImage) -> Corners:
+    """Corners of the whole picture."""
+    height, width = image.shape[:2]
+    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+
+
 def part(corners: Corners, left: float, top: float, right: float, bottom: float) -> Corners:
     """A part of the quadrilateral, by fractions of its sides; below 0 or above 1 reaches outside."""
 

@@ -41,10 +41,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A picture file with its plates; none of them for a picture without plates."""
+    """A picture file with its plates; none of them for a picture without plates.
+
+    ``wanted`` is the plate that the picture is about, where the labels name one among several.
+    """
 
     file: Path
     plates: tuple[Truth, ...]
+    wanted: str = ""
 
 
 def load_labels(images: Path, labels: Path | None = None) -> list[LabelledPicture]:
@@ -90,7 +94,7 @@ def _from_json(images: Path, entry: dict[str, Any]) -> LabelledPicture:
         plates = (Truth(normalise(entry["plate"]), box),)
     else:
         plates = ()
-    return LabelledPicture(images / entry["file"], plates)
+    return LabelledPicture(images / entry["file"], plates, normalise(str(entry.get("plate", ""))))
 
 
 def _around(x: float, y: float, width: float, height: float, degrees: float) -> Box:

@@ -1,4 +1,4 @@
-"""Our own plate reader: our detector finds corners, our reader net gives every position its distribution.
+"""Our own plate reader: detector, refiner of its corners, and a reader that gives distributions.
 
 A plate with one row and one with two go through the same network: it fetches eight positions, upper row
 first, and says of each which character stands there or that none does. All plates of a picture are read in
@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelMismatch
-from models.manifest import find_model
+from models.manifest import MANIFEST, find_model
 from models.plate.colour import kind_by_colour
-from models.plate.detector import FoundPlate, PlateDetector
-from models.plate.geometry import Corners
+from models.plate.detector import FoundPlate, PlateDetector, distinct
+from models.plate.geometry import Corners, cut_to, whole_of
 from models.plate.grammar import ALPHABET, PlateKind
 from models.plate.lattice import NOTHING, Lattice, make_position
 from models.plate.reader import Region
+from models.plate.refiner import PlateRefiner
 from models.results import BgrImage, PlateReading
 from models.runtime import Session, open_session
 
@@ -42,6 +42,15 @@ KINDS: Final[tuple[str, ...]] = (
 
 MARGIN: Final = 0.06
 """How much larger than the found plate the reader's cut is, as a share of its sides."""
+_OTHER_MARGINS: Final = (0.02, 0.1)
+_SURE: Final = 0.9
+LOOKS: Final = 2
+"""So often the refiner moves the corners of a found plate."""
+LEAST_LOG: Final = -4.5
+"""Sum of the best characters' logs (nats) below which nothing was read: a guess, or no plate at all.
+
+On drawn scenes of held-out photographs 199 of 200 right readings lie above -1.4.
+"""
 _SURELY_EMPTY: Final = 0.97
 _NO_PLATE: Final = 0.6
 _SURE_KIND: Final = 0.5
@@ -49,31 +58,12 @@ _SURE_KIND: Final = 0.5
 
 def rectify(picture: BgrImage, corners: NDArray[np.floating]) -> BgrImage:
     """Cut a plate out by its corners (left-top, right-top, right-bottom, left-bottom) to `CROP_PX`."""
-    tall = max(
-        float(np.linalg.norm(corners[3] - corners[0])), float(np.linalg.norm(corners[2] - corners[1])), 1.0
-    )
-    # A large plate is cut out at two, three, ... times the size and then averaged: no stroke may be skipped.
-    times = int(np.clip(tall / CROP_PX[1], 1, 6))
-    width, height = CROP_PX[0] * times, CROP_PX[1] * times
-    target = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - np.float32(0.5)
-    matrix = cv2.getPerspectiveTransform((corners - 0.5).astype(np.float32), target)
-    flat = cv2.warpPerspective(
-        picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    if times > 1:
-        flat = cv2.resize(flat, CROP_PX, interpolation=cv2.INTER_AREA)
-    return np.asarray(flat, np.uint8)
+    return cut_to(picture, corners, CROP_PX)
 
 
-def loosen(corners: NDArray[np.floating]) -> Corners:
+def loosen(corners: NDArray[np.floating], margin: float = MARGIN) -> Corners:
     """Move found corners a little outwards: a cut that touches characters reads far worse."""
-    return np.asarray(corners + (corners - corners.mean(axis=0)) * MARGIN, np.float32)
-
-
-def whole(crop: BgrImage) -> Corners:
-    """Corners of a picture that is nothing but a plate."""
-    height, width = crop.shape[:2]
-    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    return np.asarray(corners + (corners - corners.mean(axis=0)) * margin, np.float32)
 
 
 def lattice_of(log_probabilities: NDArray[np.float32]) -> Lattice:
@@ -87,6 +77,8 @@ def lattice_of(log_probabilities: NDArray[np.float32]) -> Lattice:
     # Nothing but weak doubts is no reading.
     if all(position[0][0] == NOTHING for position in positions):
         return ()
+    if sum(position[0][1] for position in positions) < LEAST_LOG:
+        return ()
     return tuple(positions)
 
 
@@ -99,59 +91,80 @@ class LatticeNet:
             raise ModelMismatch(session.name, f"is not a plate reader of {width} x {height} crops")
         self._session = session
 
-    def read(self, crops: Sequence[BgrImage]) -> list[tuple[Lattice, str]]:
-        """Read crops cut by `rectify`.
+    def read(self, image: BgrImage, plates: Sequence[Corners]) -> list[tuple[Lattice, str]]:
+        """Read plates of one picture by their corners.
+
+        A plate with a doubtful position is cut twice more, closer and wider, and the three answers are
+        averaged: corners are never quite right, and most plates need only one look.
 
         Returns:
-            Per crop its lattice (empty when it is no plate) and the value of its kind ("" when unsure).
+            Per plate its lattice (empty when it is none) and the value of its kind ("" when unsure).
 
         Raises:
             InferenceFailed: The network could not be run.
         """
-        if not crops:
+        if not plates:
             return []
+        characters, kinds = self._run([rectify(image, loosen(corners)) for corners in plates])
+        doubtful = [int(i) for i in np.flatnonzero(characters.max(axis=2).min(axis=1) < _SURE)]
+        if doubtful:
+            cuts = [rectify(image, loosen(plates[i], margin)) for i in doubtful for margin in _OTHER_MARGINS]
+            again = self._run(cuts)
+            for place, i in enumerate(doubtful):
+                looks = slice(place * len(_OTHER_MARGINS), (place + 1) * len(_OTHER_MARGINS))
+                characters[i] = np.concatenate([characters[i, None], again[0][looks]]).mean(axis=0)
+                kinds[i] = np.concatenate([kinds[i, None], again[1][looks]]).mean(axis=0)
+        return [_told(*answer) for answer in zip(characters, kinds, strict=True)]
+
+    def _run(self, crops: list[BgrImage]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities (n, 8, classes) of the characters and (n, kinds) of the kinds."""
         characters, kinds = self._session.run(np.stack(crops))
         if characters.shape[1:] != (SLOTS, EMPTY + 1) or kinds.shape[1:] != (len(KINDS),):
             raise ModelMismatch(self._session.name, "gave positions or kinds of another alphabet")
-        out: list[tuple[Lattice, str]] = []
-        for rows, kind_row in zip(characters, kinds, strict=True):
-            kind_p = np.exp(kind_row)
-            kind = KINDS[int(kind_p.argmax())] if kind_p.max() >= _SURE_KIND else ""
-            if kind_p[-1] >= _NO_PLATE:
-                out.append(((), ""))
-            else:
-                out.append((lattice_of(rows), "" if kind == "none" else kind))
-        return out
+        return np.exp(characters), np.exp(kinds)
+
+
+def _told(characters: NDArray[np.float32], kinds: NDArray[np.float32]) -> tuple[Lattice, str]:
+    """Lattice and kind of one plate from its probabilities."""
+    if kinds[-1] >= _NO_PLATE:
+        return (), ""
+    kind = KINDS[int(kinds.argmax())] if kinds.max() >= _SURE_KIND else ""
+    return lattice_of(np.log(np.maximum(characters, 1e-12))), "" if kind == "none" else kind
 
 
 class OwnPlateReader:
-    """Plates by our own two nets; see `models.plate.reader.PlateReader`. One reader belongs to one thread."""
+    """Plates by our own nets; see `models.plate.reader.PlateReader`. One reader belongs to one thread."""
 
     name = "own"
 
     def __init__(
         self, *, threads: int = 1, region: Region | None = None, weights: Path | None = None
     ) -> None:
-        """Open both nets.
+        """Open the nets.
 
         Args:
             threads: Threads inside one inference.
             region: Part of the picture to look at, as fractions; None for all of it.
-            weights: Another folder to look for the files in.
+            weights: Folder with other weights and their own ``manifest.toml``; None for those that ship.
 
         Raises:
             ModelNotFound: The weights are not here.
             ModelMismatch: They are not the ones of the manifest.
         """
-        folders = () if weights is None else (weights,)
+        manifest = MANIFEST if weights is None else weights / MANIFEST.name
+
+        def net(name: str) -> Session:
+            return open_session(find_model(name, manifest).locate(manifest.parent), threads)
+
         self._region = region
         self._stages_ms: dict[str, float] = {}
-        self._detector = PlateDetector(open_session(find_model("plate_detector").locate(*folders), threads))
-        self._net = LatticeNet(open_session(find_model("plate_reader").locate(*folders), threads))
+        self._detector = PlateDetector(net("plate_detector"))
+        self._refiner = PlateRefiner(net("plate_refiner"))
+        self._net = LatticeNet(net("plate_reader"))
 
     @property
     def stages_ms(self) -> Mapping[str, float]:
-        """Milliseconds of the last `read`: "detect" and "read"."""
+        """Milliseconds of the last `read`: "detect", "refine" and "read"."""
         return self._stages_ms
 
     def read(self, image: BgrImage) -> list[PlateReading]:
@@ -162,25 +175,38 @@ class OwnPlateReader:
         part = image[y : max(int(bottom * height), y + 1), x : max(int(right * width), x + 1)]
         began = time.perf_counter()
         found = self._detector.find(part)
-        middle = time.perf_counter()
-        crops = [rectify(part, loosen(plate.corners)) for plate in found]
-        read = self._net.read(crops)
-        self._stages_ms = {"detect": (middle - began) * 1e3, "read": (time.perf_counter() - middle) * 1e3}
+        detected = time.perf_counter()
+        for _ in range(LOOKS):
+            found = self._refiner.refine(part, found)
+        found = distinct(found)
+        refined = time.perf_counter()
+        read = self._net.read(part, [plate.corners for plate in found])
+        self._stages_ms = {
+            "detect": (detected - began) * 1e3,
+            "refine": (refined - detected) * 1e3,
+            "read": (time.perf_counter() - refined) * 1e3,
+        }
         shift = np.array([x, y], np.float32)
         return [
-            _reading(plate, crop, lattice, kind, shift)
-            for plate, crop, (lattice, kind) in zip(found, crops, read, strict=True)
+            _reading(part, plate, lattice, kind, shift)
+            for plate, (lattice, kind) in zip(found, read, strict=True)
         ]
 
     def read_crop(self, crop: BgrImage) -> Lattice:
         """Read a picture that is nothing but one plate, with one row or two."""
-        ((lattice, _),) = self._net.read([rectify(crop, whole(crop))])
+        ((lattice, _),) = self._net.read(crop, [self._plate_in(crop)])
         return lattice
+
+    def _plate_in(self, crop: BgrImage) -> Corners:
+        """Corners of the plate in a picture of one plate: a crop may show it crooked, with its frame."""
+        whole = FoundPlate(whole_of(crop), 1.0, 1)
+        found = self._refiner.refine(crop, [whole])
+        return found[0].corners if found else whole.corners
 
 
 def _reading(
-    plate: FoundPlate, crop: BgrImage, lattice: Lattice, kind: str, shift: NDArray[np.float32]
+    image: BgrImage, plate: FoundPlate, lattice: Lattice, kind: str, shift: NDArray[np.float32]
 ) -> PlateReading:
     if not kind and lattice:
-        kind = kind_by_colour(crop, len(lattice), plate.rows)
+        kind = kind_by_colour(rectify(image, plate.corners), len(lattice), plate.rows)
     return PlateReading(plate.corners + shift, lattice, plate.score, kind, plate.rows)

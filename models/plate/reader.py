@@ -61,11 +61,11 @@ READERS: Mapping[str, str] = {
     "rapidocr": "models.plate.rapidocr_reader:RapidOcrReader",
 }
 # Names of the entries in weights/manifest.toml that the own reader needs.
-OWN_WEIGHTS = ("plate_detector", "plate_reader")
+OWN_WEIGHTS = ("plate_detector", "plate_refiner", "plate_reader")
 
 
 def own_weights_present(manifest: Path = MANIFEST) -> bool:
-    """Whether the manifest names both own nets and their files lie beside it (unchecked: opening checks)."""
+    """Whether the manifest names the own nets and their files lie beside it (unchecked: opening checks)."""
     try:
         entries = read_manifest(manifest)
     except ModelNotFound:

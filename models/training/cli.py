@@ -120,29 +120,55 @@ def film(
 
 @app.command()
 def train(
-    net: Annotated[str, typer.Argument(help="reader or detector")],
+    net: Annotated[str, typer.Argument(help="reader, refiner or detector")],
     folder: Annotated[Path, typer.Argument(help="Checkpoint, log and weights; an existing one is resumed.")],
     minutes: Annotated[float, typer.Option(help="Working time over all runs.")] = 120,
     data: Data = None,
     seed: Seed = 1,
     workers: Annotated[int, typer.Option(help="Processes that draw pictures.")] = 1,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of drawn plates or scenes, made by `draw`.")
+    ] = None,
 ) -> None:
-    """Train the reader or the detector; stop it at any time and call it again."""
-    from models.training import detector, reader
+    """Train one of the nets; stop it at any time and call it again."""
+    from models.training import detector, reader, refiner
 
-    trainers = {"reader": reader.train, "detector": detector.train}
-    if net not in trainers:
-        raise typer.BadParameter(f"{net!r} is neither reader nor detector")
+    if net not in ("reader", "refiner", "detector"):
+        raise typer.BadParameter(f"{net!r} is none of reader, refiner, detector")
     folder.mkdir(parents=True, exist_ok=True)
     log_file = logging.FileHandler(folder / "train.log", encoding="utf-8")
     log_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[log_file, logging.StreamHandler()])
-    typer.echo(str(trainers[net](folder, data, minutes, seed=seed, workers=workers)))
+    learn = {"reader": reader.train, "refiner": refiner.train, "detector": detector.train}[net]
+    typer.echo(str(learn(folder, data, minutes, seed=seed, workers=workers, cache=cache)))
+
+
+@app.command()
+def draw(
+    folder: Annotated[Path, typer.Argument(help="Where the drawn plates are kept; may be added to.")],
+    thousands: Annotated[
+        int, typer.Option(help="How many thousand: 54 MB for plates, 246 MB for scenes each.")
+    ] = 30,
+    scenes: Annotated[bool, typer.Option("--scenes", help="Scenes for the detector; needs torch.")] = False,
+    data: Data = None,
+    seed: Seed = 1,
+) -> None:
+    """Draw in advance: learning from a picture costs half of drawing it, and each is used many times."""
+    from models.training import cache, real
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    cv2.setNumThreads(1)
+    if scenes:
+        from models.training import detector
+
+        detector.fill(folder, 1000 * thousands // detector.SHARD_SCENES, data, seed)
+        return
+    cache.fill(folder, thousands, real.surroundings(data) if data is not None else (), seed)
 
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(help="plate_reader or plate_detector")],
+    name: Annotated[str, typer.Argument(help="plate_reader, plate_refiner or plate_detector")],
     weights: Annotated[Path, typer.Argument(help="File that training left.")],
     made: Annotated[str, typer.Option(help="How it was made: data, seed, time.")],
     metric: Annotated[list[str], typer.Option(help="NAME=FIGURE, with its test set in the name.")],
@@ -154,12 +180,33 @@ def export(
     from models.training import export as exporting
 
     if name not in exporting.PARTS:
-        raise typer.BadParameter(f"{name!r} is neither of {', '.join(exporting.PARTS)}")
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(exporting.PARTS)}")
     folder = target or exporting.WEIGHTS
     path = exporting.export(name, weights, folder)
     figures = {key: float(value) for key, _, value in (item.rpartition("=") for item in metric)}
     exporting.write_entry(path, made, figures, folder)
     typer.echo(f"{path}: {path.stat().st_size} bytes")
+
+
+@app.command()
+def card(
+    figures: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE, FILE being the JSON of gatehouse eval plates.")
+    ] = None,
+    curves: Annotated[Path | None, typer.Option(help="JSON of gatehouse eval plate-curves.")] = None,
+    note: Annotated[list[str] | None, typer.Option(help="A sentence on how the figures were taken.")] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="Folder of manifest.toml; the project's by default.")
+    ] = None,
+) -> None:
+    """Write the model cards: README.md beside the manifest."""
+    from models.training.cards import write_cards
+
+    pairs = [item.rpartition("=") for item in figures or ()]
+    if any(not name for name, _, _ in pairs):
+        raise typer.BadParameter("--figures wants NAME=FILE")
+    folder = target or Path(__file__).resolve().parent.parent / "weights"
+    typer.echo(str(write_cards(folder, {name: Path(file) for name, _, file in pairs}, curves, note or ())))
 
 
 def main() -> None:

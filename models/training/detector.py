@@ -16,9 +16,10 @@ from torch.utils.data import IterableDataset
 from models.plate.detector import STRIDE_PX as STRIDE
 from models.plate.detector import distinct, plates_in_map
 from models.training import real
+from models.training.crops import relit
 from models.training.nets import DetectorNet
 from models.training.run import Run, batches, own_seed
-from models.training.scenes import Scene, Stock, make_scene
+from models.training.scenes import PlacedPlate, Scene, Stock, make_scene
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def load_stock(plates: Path | None, *, held_out: bool = False) -> Stock:
         return Stock()
     cars = [car for car in real.car_pictures(plates) if car.held_out == held_out and car.boxes]
     photos = [c.picture for c in real.labelled_crops(plates, "crops-easypr") if c.held_out == held_out]
-    return Stock(cars, photos, real.not_plates(plates))
+    wholes = [photo for photo in real.photographed_plates(plates) if photo.held_out == held_out]
+    return Stock(cars, photos, real.not_plates(plates), wholes)
 
 
 def target_of(scene: Scene) -> NDArray[np.float32]:
@@ -68,21 +70,69 @@ def target_of(scene: Scene) -> NDArray[np.float32]:
     return out
 
 
+SHARD_SCENES = 500
+
+
+def fill(folder: Path, shards: int, plates: Path | None, seed: int) -> None:
+    """Draw shards of scenes that are not there yet, as `cache.fill` does with plates."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stock = load_stock(plates)
+    for number in range(shards):
+        index = folder / f"scenes-{seed:03d}-{number:04d}.json"
+        if index.is_file():
+            continue
+        rng, chance = np.random.default_rng((seed, number, 9)), random.Random(seed * 100_003 + number)
+        scenes = [make_scene(rng, chance, stock, TRAIN_PX) for _ in range(SHARD_SCENES)]
+        np.save(index.with_suffix(".npy"), np.stack([scene.picture for scene in scenes]))
+        entries = [[(p.corners.round(3).tolist(), p.rows) for p in scene.plates] for scene in scenes]
+        fresh = index.with_suffix(".new")
+        fresh.write_text(json.dumps(entries), encoding="utf-8")
+        fresh.replace(index)
+        log.info("%s: %d scenes", index.name, SHARD_SCENES)
+
+
+class SceneCache:
+    """Takes scenes out of a folder of shards at random; light is varied anew each time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._shards = [
+            (np.load(index.with_suffix(".npy"), mmap_mode="r"), json.loads(index.read_text("utf-8")))
+            for index in sorted(folder.glob("scenes-*.json"))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._shards) * SHARD_SCENES
+
+    def take(self, rng: np.random.Generator) -> Scene:
+        """One scene; the cache must not be empty."""
+        pictures, entries = self._shards[int(rng.integers(len(self._shards)))]
+        number = int(rng.integers(len(entries)))
+        plates = tuple(PlacedPlate(np.array(corners), rows) for corners, rows in entries[number])
+        return Scene(relit(rng, np.asarray(pictures[number])), plates)
+
+
 class SceneStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]):
     """Endless batches of scenes and their targets."""
 
-    def __init__(self, plates: Path | None, seed: int) -> None:
+    def __init__(self, plates: Path | None, seed: int, cache: Path | None = None) -> None:
         super().__init__()
         self._plates = plates
         self._seed = seed
+        self._cache = cache
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
         cv2.setNumThreads(1)
+        cache = SceneCache(self._cache) if self._cache is not None else None
         stock = load_stock(self._plates)
         seed = own_seed(self._seed)
         rng, chance = np.random.default_rng(seed), random.Random(seed)
         while True:
-            scenes = [make_scene(rng, chance, stock, TRAIN_PX) for _ in range(BATCH)]
+            scenes = [
+                cache.take(rng)
+                if cache is not None and len(cache)
+                else make_scene(rng, chance, stock, TRAIN_PX)
+                for _ in range(BATCH)
+            ]
             yield np.stack([s.picture for s in scenes]), np.stack([target_of(s) for s in scenes])
 
 
@@ -139,16 +189,25 @@ def judge(net: nn.Module, plates: Path | None, count: int = 120) -> dict[str, fl
 
 
 def train(
-    folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3, workers: int = 1
+    folder: Path,
+    plates: Path | None,
+    minutes: float,
+    *,
+    seed: int = 1,
+    rate: float = 2e-3,
+    workers: int = 1,
+    cache: Path | None = None,
 ) -> Path:
     """Train until ``minutes`` of work are spent, over any number of runs; see the reader's `train`."""
     run = Run(DetectorNet(), folder, minutes, seed=seed, rate=rate)
     losses: list[tuple[float, float]] = []
-    for pictures, wanted in batches(SceneStream(plates, seed + run.step), workers):
+    for pictures, wanted in batches(SceneStream(plates, seed + run.step, cache), workers):
         if run.share >= 1:
             break
         run.net.train()
-        heat, corners = loss_of(run.net(pictures.to(run.device)), wanted.to(run.device))
+        with run.half_precision():
+            found = run.net(pictures.to(run.device))
+        heat, corners = loss_of(found.float(), wanted.to(run.device))
         run.learn(heat + 4 * corners)
         losses.append((heat.item(), corners.item()))
         if run.step % 50 == 0:

@@ -16,8 +16,9 @@ from models.errors import ModelMismatch, ModelNotFound
 from models.manifest import sha256_of
 from models.plate.detector import INPUT_PX
 from models.plate.lattice_reader import CROP_PX
+from models.plate.refiner import PATCH_PX
 from models.runtime import open_session
-from models.training.nets import DetectorNet, ReaderNet
+from models.training.nets import DetectorNet, ReaderNet, RefinerNet
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _AGREE: Final = 2e-3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What differs between the two nets when they are exported."""
+    """What differs between the nets when they are exported."""
 
     net: type[nn.Module]
     input_px: tuple[int, int]
@@ -41,6 +42,13 @@ PARTS: Final[Mapping[str, Part]] = {
     "plate_reader": Part(
         ReaderNet, CROP_PX, ("characters", "kinds"), False, "uint8 BGR crops (n, 48, 144, 3), cut by rectify"
     ),
+    "plate_refiner": Part(
+        RefinerNet,
+        PATCH_PX,
+        ("corners",),
+        False,
+        "uint8 BGR cuts (n, 64, 128, 3), a plate with its surroundings",
+    ),
     "plate_detector": Part(
         DetectorNet, INPUT_PX, ("map",), True, "uint8 BGR pictures (n, h, w, 3), h and w multiples of 32"
     ),
@@ -51,7 +59,7 @@ def export(name: str, weights: Path, target: Path) -> Path:
     """Write one net as ONNX and check on random pictures that onnxruntime computes what torch computes.
 
     Args:
-        name: "plate_reader" or "plate_detector".
+        name: One of `PARTS`.
         weights: Averaged weights as `train` left them.
         target: Folder of the ONNX file.
 

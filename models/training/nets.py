@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, SLOTS
+from models.plate.refiner import PATCH_PX
 
 
 def _conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
@@ -99,6 +100,35 @@ class ReaderNet(nn.Module):
         weight = torch.softmax(wanted + self.habit, dim=-1)
         characters = self.character(weight @ tokens)
         return torch.log_softmax(characters, dim=-1), torch.log_softmax(self.kind(tokens.mean(dim=1)), dim=-1)
+
+
+class RefinerNet(nn.Module):
+    """Cut around a found plate (n, 64, 128, 3) uint8 to (n, 10).
+
+    0..7: how far each corner lies from where the finder put it, in heights of the found plate, along and
+    across the cut; 8: probability that there is a plate; 9: probability of two rows.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _conv(3, 16, 2), _conv(16, 32, 2), _conv(32, 48, 2), _conv(48, 48), _conv(48, 48),
+            nn.Conv2d(48, 10, 1), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        places = PATCH_PX[0] // 8 * (PATCH_PX[1] // 8)
+        self.head = nn.Sequential(nn.Linear(10 * places, 64), nn.ReLU(inplace=True), nn.Linear(64, 10))
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)  # noqa: S101
+        nn.init.normal_(last.weight, 0.0, 0.01)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """See the class."""
+        x = picture.permute(0, 3, 1, 2).float()
+        mean = x.mean(dim=(1, 2, 3), keepdim=True)
+        spread = ((x - mean) ** 2).mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        out = self.head(self.features((x - mean) / (spread + 4.0)).flatten(1))
+        return torch.cat([out[:, :8], torch.sigmoid(out[:, 8:])], dim=1)
 
 
 def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

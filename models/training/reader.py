@@ -7,6 +7,7 @@ too.
 import json
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import IterableDataset
 
-from models.plate.grammar import ALPHABET
-from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, SLOTS, rectify, whole
+from models.plate.geometry import whole_of
+from models.plate.grammar import ALPHABET, PROVINCES
+from models.plate.lattice_reader import CROP_PX, EMPTY, KINDS, SLOTS, rectify
 from models.results import BgrImage
 from models.training import crops, real, weather
+from models.training.cache import EASY, PatchCache
 from models.training.crops import Hardship
 from models.training.nets import ReaderNet
 from models.training.run import Run, batches, own_seed
@@ -33,19 +36,34 @@ SYNTHETIC_ONLY = 0.3
 """Share of the time before real crops are mixed in: the net must be able to judge their labels first."""
 REAL_SHARE = 0.3
 NEGATIVE_SHARE = 0.04
-KEPT = 6000
-SECOND_USE = 0.5
-EASY = Hardship(height_px=(22, 64), angle_deg=35, blur=0.5, wear=0.5, jitter=0.03)
+SPLICED = 0.5
+"""Share of real crops that are put together from two."""
+REPAINTED = 0.8
+"""Share of real crops that get another province painted on; only of those that stand upright."""
+UPRIGHT_SHARE = 0.7
+UPRIGHT_PX = 100
+"""Crops wider than this come from the set whose plates were cut by their corners."""
+PHOTOGRAPHS = 0.06
+JITTERS = (0.02, 0.05, 0.1)
+"""Errors of the corners, in plate heights: from a good finder to a poor one."""
+JUDGED_AGAIN = 0.65
+"""Share of the time after which a better net judges the labels once more."""
 IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the real pictures are, whether they are wanted, and (``trusted``) whose labels hold."""
+    """What to learn from.
+
+    Attributes:
+        plates: Folder of the real pictures, or None.
+        trusted: Real crops whose labels hold; none while only drawings are wanted.
+        cache: Folder of drawn patches (see `cache`), or None to draw every one anew.
+    """
 
     plates: Path | None
-    with_real: bool
     trusted: frozenset[str] = frozenset()
+    cache: Path | None = None
 
 
 class CropStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]):
@@ -60,54 +78,68 @@ class CropStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.int64], NDA
         cv2.setNumThreads(1)
         seed = own_seed(self._seed)
         rng, chance = np.random.default_rng(seed), random.Random(seed)
-        negatives: list[BgrImage] = []
-        scenes: list[BgrImage] = []
-        labelled: list[real.LabelledCrop] = []
-        if self._sources.plates is not None:
-            negatives = real.not_plates(self._sources.plates)
-            scenes = [car.picture for car in real.car_pictures(self._sources.plates) if not car.held_out]
-        if self._sources.plates is not None and self._sources.with_real:
-            for folder in ("crops", "crops-easypr"):
-                found = real.labelled_crops(self._sources.plates, folder)
-                labelled += [
-                    c for c in found if not c.held_out and f"{folder}/{c.name}" in self._sources.trusted
-                ]
-        made = 0
-        seen: list[tuple[BgrImage, NDArray[np.int64], int]] = []
+        plates = self._sources.plates
+        negatives = real.not_plates(plates) if plates is not None else []
+        around = real.surroundings(plates) if plates is not None else []
+        cache = PatchCache(self._sources.cache) if self._sources.cache is not None else None
+        photographs = RealCrops(plates, self._sources.trusted) if plates and self._sources.trusted else None
         while True:
-            # Mostly easy ones at first; the first batches of a resumed run are easy, too, which does no harm.
-            easy_share = max(0.35, 1 - made / 500)
-            made += 1
             pictures = np.empty((BATCH, CROP_PX[1], CROP_PX[0], 3), np.uint8)
             characters = np.full((BATCH, SLOTS), EMPTY, np.int64)
             kinds = np.full(BATCH, IGNORED, np.int64)
             for i in range(BATCH):
-                if len(seen) >= KEPT and rng.random() < SECOND_USE:
-                    # Drawing costs more than learning: half of the crops come again, in another light.
-                    picture, characters[i], kinds[i] = seen[int(rng.integers(KEPT))]
-                    gain, offset = float(rng.uniform(0.6, 1.4)), float(rng.uniform(-25, 25))
-                    pictures[i] = cv2.addWeighted(picture, gain, picture, 0.0, offset)
-                    continue
                 pick = rng.random()
                 if pick < NEGATIVE_SHARE:
                     pictures[i] = _negative(rng, negatives)
                     kinds[i] = KINDS.index("none")
-                elif labelled and pick < NEGATIVE_SHARE + REAL_SHARE:
-                    crop = labelled[int(rng.integers(len(labelled)))]
-                    pictures[i] = crops.vary_real(rng, crop.picture)
-                    characters[i] = crops.encode(crop.text)
-                else:
-                    kind, text = crops.random_plate(chance)
-                    hard = EASY if rng.random() < easy_share else Hardship()
-                    pictures[i] = crops.make_crop(rng, text, kind, hard, scenes)
+                elif photographs is not None and pick < NEGATIVE_SHARE + REAL_SHARE:
+                    pictures[i], text = photographs.take(rng)
                     characters[i] = crops.encode(text)
-                    kinds[i] = KINDS.index(kind)
-                crop_seen = (pictures[i].copy(), characters[i].copy(), int(kinds[i]))
-                if len(seen) < KEPT:
-                    seen.append(crop_seen)
                 else:
-                    seen[int(rng.integers(KEPT))] = crop_seen
+                    if cache is not None and len(cache):
+                        patch = cache.take(rng)
+                    else:
+                        kind, text = crops.random_plate(chance)
+                        hard = EASY if rng.random() < 0.5 else Hardship()
+                        patch = crops.make_patch(rng, text, kind, hard, around)
+                    jitter = JITTERS[int(rng.integers(len(JITTERS)))]
+                    pictures[i] = crops.relit(rng, crops.cut(rng, patch.picture, patch.corners, jitter))
+                    characters[i] = crops.encode(patch.text)
+                    kinds[i] = KINDS.index(patch.kind)
             yield pictures, characters, kinds
+
+
+class RealCrops:
+    """Photographed plates of the training part, rare provinces far more often than they were met."""
+
+    def __init__(self, plates: Path, trusted: frozenset[str]) -> None:
+        self._folders: list[tuple[list[real.LabelledCrop], NDArray[np.float64]]] = []
+        for folder in ("crops", "crops-easypr"):
+            found = [
+                crop
+                for crop in real.labelled_crops(plates, folder)
+                if not crop.held_out and f"{folder}/{crop.name}" in trusted
+            ]
+            if found:
+                heads = Counter(crop.text[0] for crop in found)
+                weights = np.array([heads[crop.text[0]] ** -0.8 for crop in found])
+                self._folders.append((found, weights / weights.sum()))
+        self._whole = [photo for photo in real.photographed_plates(plates) if not photo.held_out]
+
+    def take(self, rng: np.random.Generator) -> tuple[BgrImage, str]:
+        """A varied crop of the reader's size and what it says."""
+        if self._whole and rng.random() < PHOTOGRAPHS:
+            photo = self._whole[int(rng.integers(len(self._whole)))]
+            jitter = JITTERS[int(rng.integers(len(JITTERS)))]
+            shrunk, corners = crops.from_afar(rng, photo.picture, photo.corners)
+            return crops.relit(rng, crops.cut(rng, shrunk, corners, jitter)), photo.text
+        found, weights = self._folders[int(rng.random() < UPRIGHT_SHARE) % len(self._folders)]
+        crop = found[int(rng.choice(len(found), p=weights))]
+        if rng.random() < SPLICED:
+            crop = real.splice(crop, found[int(rng.integers(len(found)))]) or crop
+        if crop.picture.shape[1] > UPRIGHT_PX and crop.text[0] in PROVINCES and rng.random() < REPAINTED:
+            crop = real.other_province(rng, crop, PROVINCES[int(rng.integers(len(PROVINCES)))])
+        return crops.vary_real(rng, crop.picture), crop.text
 
 
 def _negative(rng: np.random.Generator, negatives: list[BgrImage]) -> BgrImage:
@@ -138,7 +170,7 @@ def texts_of(log_probabilities: NDArray[np.float32]) -> list[str]:
 
 
 def _whole(picture: BgrImage) -> BgrImage:
-    return rectify(picture, whole(picture))
+    return rectify(picture, whole_of(picture))
 
 
 def trusted_labels(net: nn.Module, plates: Path) -> frozenset[str]:
@@ -196,7 +228,14 @@ def judge(net: nn.Module, plates: Path | None) -> dict[str, float]:
 
 
 def train(
-    folder: Path, plates: Path | None, minutes: float, *, seed: int = 1, rate: float = 2e-3, workers: int = 1
+    folder: Path,
+    plates: Path | None,
+    minutes: float,
+    *,
+    seed: int = 1,
+    rate: float = 2e-3,
+    workers: int = 1,
+    cache: Path | None = None,
 ) -> Path:
     """Train until ``minutes`` of work are spent, over any number of runs.
 
@@ -207,21 +246,23 @@ def train(
         seed: Of the first run; a resumed run draws fresh pictures.
         rate: Highest learning rate.
         workers: Processes that draw pictures.
+        cache: Folder of drawn patches, or None to draw while learning.
 
     Returns:
         File of the averaged weights.
     """
     run = Run(ReaderNet(), folder, minutes, seed=seed, rate=rate)
     trusted = frozenset(run.notes.get("trusted", ()))
-    stream = iter(batches(CropStream(Sources(plates, bool(trusted), trusted), seed + run.step), workers))
+    stream = iter(batches(CropStream(Sources(plates, trusted, cache), seed + run.step), workers))
     losses: list[float] = []
     while run.share < 1:
-        if plates is not None and not trusted and run.share >= SYNTHETIC_ONLY:
-            log.info("synthetic only, step %d: %s", run.step, json.dumps(judge(run.judged(), plates)))
+        due = run.share >= (JUDGED_AGAIN if trusted else SYNTHETIC_ONLY)
+        if plates is not None and due and run.notes.get("judged", 0) < 1 + bool(trusted):
+            log.info("step %d, before judging labels: %s", run.step, json.dumps(judge(run.judged(), plates)))
+            run.notes["judged"] = 1 + bool(trusted)
             trusted = trusted_labels(run.judged(), plates)
             run.notes["trusted"] = sorted(trusted)
-            real_too = CropStream(Sources(plates, with_real=True, trusted=trusted), seed + run.step)
-            stream = iter(batches(real_too, workers))
+            stream = iter(batches(CropStream(Sources(plates, trusted, cache), seed + run.step), workers))
         pictures, characters, kinds = (each.to(run.device) for each in next(stream))
         run.net.train()
         with run.half_precision():

@@ -1,7 +1,9 @@
 """What both trainings share: where they run, their budget, averaged weights, checkpoints.
 
-The budget is working time: the learning rate follows the share of it that is spent, so a slow machine ends in
-time, too. A run may be stopped at any moment; the next one goes on from the last checkpoint.
+The budget is working time, in which this process really computed: the learning rate follows the share of it
+that is spent. A slow machine does less in it, and a busy one takes longer, but neither lets the rate run away
+from the learning. A run may be stopped at any moment; the next one goes on from the last checkpoint, and with
+a smaller budget it comes to its end at once.
 """
 
 import copy
@@ -17,7 +19,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY_S = 240.0
+JUDGED_EVERY_S = 240.0
+CHECKPOINT_EVERY_S = 45.0
 _WARM_STEPS = 200
 _FLAT_SHARE = 0.2
 _KEEP = 0.998
@@ -57,12 +60,12 @@ class Run:
             self._steps.load_state_dict(saved["steps"])
             self._spent_s, self.step, self.notes = saved["spent_s"], saved["step"], saved["notes"]
             log.info("resumed at step %d, %.0f s spent", self.step, self._spent_s)
-        self._begun_s = self._saved_s = time.monotonic()
+        self._begun_s = self._saved_s = self._judged_s = _worked_s()
 
     @property
     def share(self) -> float:
         """Share of the budget that is spent, 0 to 1 and over."""
-        return (self._spent_s + time.monotonic() - self._begun_s) / self._budget_s
+        return (self._spent_s + _worked_s() - self._begun_s) / self._budget_s
 
     def half_precision(self) -> torch.autocast:
         """Context in which the forward pass runs in bfloat16: half the time where the processor knows it."""
@@ -88,6 +91,8 @@ class Run:
                     slow.mul_(keep).add_(fast, alpha=1 - keep)
                 else:
                     slow.copy_(fast)
+        if _worked_s() - self._saved_s > CHECKPOINT_EVERY_S:
+            self.save()
 
     def judged(self) -> nn.Module:
         """The averaged weights on the processor, ready to be judged."""
@@ -95,21 +100,30 @@ class Run:
         return judged
 
     def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.monotonic() - self._saved_s > CHECKPOINT_EVERY_S
+        """Whether it is time to be judged."""
+        if _worked_s() - self._judged_s <= JUDGED_EVERY_S:
+            return False
+        self._judged_s = _worked_s()
+        return True
 
     def save(self) -> None:
         """Write the checkpoint so that a crash leaves the one before."""
-        self._saved_s = time.monotonic()
+        self._saved_s = _worked_s()
         fresh = self._checkpoint.with_suffix(".new")
         state = {
             "net": self.net.state_dict(),
             "mean": self.mean.state_dict(),
             "steps": self._steps.state_dict(),
         }
-        spent_s = self._spent_s + self._saved_s - self._begun_s
+        spent_s = self._spent_s + _worked_s() - self._begun_s
         torch.save({**state, "spent_s": spent_s, "step": self.step, "notes": self.notes}, fresh)
         fresh.replace(self._checkpoint)
+
+
+def _worked_s() -> float:
+    """Seconds of one thread that this process has computed so far."""
+    threads: int = max(torch.get_num_threads(), 1)
+    return time.process_time() / threads
 
 
 def batches(stream: IterableDataset[Any], workers: int) -> DataLoader[Any]:

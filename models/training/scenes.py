@@ -21,7 +21,7 @@ from models.training.crops import draw_worn, random_plate
 from models.training.film import COLOURS
 from models.training.glyphs import LATIN, MARGIN_MM, distance_field
 from models.training.plates import LOOKS
-from models.training.real import CarPicture
+from models.training.real import CarPicture, PhotographedPlate
 from models.training.scenery import Eye, draw_lane
 
 
@@ -51,11 +51,19 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stock:
-    """What scenes are made from: photographs of cars, of plates with one row, of pieces without plates."""
+    """What scenes are made from.
+
+    Attributes:
+        cars: Photographs of cars with plates that are to be replaced.
+        plates: Photographs of plates with one row, cut by their corners.
+        pieces: Pieces of pictures without plates.
+        wholes: Photographs with one plate of ours in them.
+    """
 
     cars: Sequence[CarPicture] = ()
     plates: Sequence[BgrImage] = ()
     pieces: Sequence[BgrImage] = ()
+    wholes: Sequence[PhotographedPlate] = ()
 
 
 def _turned_quad(rng: np.random.Generator, aspect: float) -> NDArray[np.float64]:
@@ -240,6 +248,26 @@ def _from_car(
     return canvas, plates
 
 
+def _from_whole(
+    rng: np.random.Generator, stock: Stock, size_px: tuple[int, int], height_px: float
+) -> tuple[weather.Picture, list[PlacedPlate]]:
+    """A piece of a photograph with one of our plates in it, as it is."""
+    photo = stock.wholes[int(rng.integers(len(stock.wholes)))]
+    width, height = size_px
+    tall = float(np.linalg.norm(photo.corners[3] - photo.corners[0]))
+    ratio = float(np.clip(height_px / tall, 0.12, 1.5))
+    middle = photo.corners.mean(axis=0)
+    at = rng.uniform(0.15, 0.85, 2) * size_px - middle * ratio
+    matrix = np.array([(ratio, 0, at[0]), (0, ratio, at[1])])
+    picture = photo.picture
+    if ratio < 0.7:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.4 / ratio), np.uint8)
+    canvas = cv2.warpAffine(
+        picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(canvas, np.float32), [PlacedPlate(photo.corners * ratio + at, 1)]
+
+
 def _from_patches(
     rng: np.random.Generator, chance: random.Random, stock: Stock, size_px: tuple[int, int], height_px: float
 ) -> tuple[weather.Picture, list[PlacedPlate]]:
@@ -316,7 +344,9 @@ def make_scene(
     low, high = height_px
     tall = float(low * (high / low) ** rng.random())
     pick = rng.random()
-    if stock.cars and pick < 0.62:
+    if stock.wholes and pick < 0.08:
+        canvas, plates = _from_whole(rng, stock, size_px, tall)
+    elif stock.cars and pick < 0.62:
         canvas, plates = _from_car(rng, chance, stock, size_px, tall)
     elif pick < 0.92:
         canvas, plates = _from_patches(rng, chance, stock, size_px, tall)

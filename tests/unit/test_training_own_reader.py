@@ -8,9 +8,21 @@ import numpy as np
 import pytest
 
 from models.plate.detector import FoundPlate, distinct, plates_in_map, shrink_into
-from models.plate.grammar import ALPHABET
+from models.plate.geometry import whole_of
+from models.plate.grammar import ALPHABET, PlateKind
 from models.plate.lattice import NOTHING, confidence, lattice_text
-from models.plate.lattice_reader import CROP_PX, EMPTY, MARGIN, SLOTS, lattice_of, loosen, rectify, whole
+from models.plate.lattice_reader import (
+    CROP_PX,
+    EMPTY,
+    KINDS,
+    MARGIN,
+    SLOTS,
+    LatticeNet,
+    lattice_of,
+    loosen,
+    rectify,
+)
+from models.runtime import Tensor
 from models.training.plates import draw_plate
 
 
@@ -33,6 +45,11 @@ def test_no_plate_is_an_empty_lattice_with_confidence_0() -> None:
     assert confidence(lattice) == 0
 
 
+def test_a_plate_of_which_every_character_is_a_guess_was_not_read() -> None:
+    assert lattice_of(_certain("粤B12345", sure=0.45)) == ()
+    assert lattice_text(lattice_of(_certain("粤B12345", sure=0.7))) == "粤B12345"
+
+
 def test_a_doubtful_position_stays_with_nothing_as_a_candidate() -> None:
     rows = np.exp(_certain("粤B12345"))
     rows[7] = 0.1 / EMPTY
@@ -40,6 +57,41 @@ def test_a_doubtful_position_stays_with_nothing_as_a_candidate() -> None:
     last = lattice_of(np.log(rows).astype(np.float32))[7]
     assert last[0][0] == NOTHING
     assert last[1] == ("1", pytest.approx(math.log(0.3), abs=0.01))
+
+
+class Scripted:
+    """A reader net that is doubtful at first and sure when it looks again."""
+
+    name = "scripted"
+    inputs = (Tensor("pictures", (None, CROP_PX[1], CROP_PX[0], 3), "tensor(uint8)"),)
+    outputs = (Tensor("characters", (None, SLOTS, EMPTY + 1), ""), Tensor("kinds", (None, len(KINDS)), ""))
+
+    def __init__(self, first: float) -> None:
+        self._sure = [first, 0.99]
+        self.looks: list[int] = []
+
+    def run(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sure = self._sure[min(len(self.looks), 1)]
+        self.looks.append(len(crops))
+        kinds = np.full((len(crops), len(KINDS)), 0.01, np.float32)
+        kinds[:, 0] = 0.8
+        return np.stack([_certain("粤B12345", sure)] * len(crops)), np.log(kinds)
+
+
+@pytest.mark.parametrize(("first", "looks"), [(0.97, [2]), (0.7, [2, 4])])
+def test_only_a_doubtful_plate_is_looked_at_again_and_the_answers_are_averaged(
+    first: float, looks: list[int]
+) -> None:
+    session = Scripted(first)
+    picture = np.zeros((200, 300, 3), np.uint8)
+    corners = np.array([(100, 50), (200, 60), (195, 95), (98, 84)], np.float32)
+    read = LatticeNet(session).read(picture, [corners, corners])  # type: ignore[arg-type]
+    assert session.looks == looks
+    assert [lattice_text(lattice) for lattice, _ in read] == ["粤B12345"] * 2
+    assert {kind for _, kind in read} == {"blue"}
+    best = math.exp(read[0][0][0][0][1])
+    assert best == pytest.approx(first if len(looks) == 1 else (first + 2 * 0.99) / 3, abs=0.01)
+    assert LatticeNet(session).read(picture, []) == []  # type: ignore[arg-type]
 
 
 def test_a_plate_is_cut_upright_out_of_a_turned_picture() -> None:
@@ -50,7 +102,7 @@ def test_a_plate_is_cut_upright_out_of_a_turned_picture() -> None:
     cut = rectify(picture, corners).astype(int)
     wanted = cv2.resize(flat, CROP_PX, interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(cut - wanted).mean() < 14
-    assert np.abs(rectify(flat, whole(flat)).astype(int) - wanted).mean() < 8
+    assert np.abs(rectify(flat, whole_of(flat)).astype(int) - wanted).mean() < 8
 
 
 def test_a_found_plate_is_cut_a_little_larger_around_the_same_middle() -> None:
@@ -92,11 +144,14 @@ def test_a_picture_is_fitted_with_its_proportions() -> None:
 
 def test_nets_have_the_shapes_that_the_program_expects_and_stay_small() -> None:
     torch = pytest.importorskip("torch", reason="needs the extra train")
-    from models.training.nets import DetectorNet, ReaderNet
+    from models.training.nets import DetectorNet, ReaderNet, RefinerNet
 
     with torch.inference_mode():
         characters, kinds = ReaderNet().eval()(torch.zeros((2, 48, 144, 3), dtype=torch.uint8))
         answer = DetectorNet().eval()(torch.zeros((1, 96, 160, 3), dtype=torch.uint8))
+        corners = RefinerNet().eval()(torch.zeros((3, 64, 128, 3), dtype=torch.uint8))
+    assert corners.shape == (3, 10)
+    assert sum(p.numel() for p in RefinerNet().parameters()) * 4 < 1_000_000
     assert characters.shape == (2, SLOTS, EMPTY + 1)
     assert torch.allclose(characters.exp().sum(-1), torch.ones(2, SLOTS), atol=1e-4)
     assert kinds.shape[0] == 2
@@ -121,3 +176,21 @@ def test_the_detectors_target_decodes_to_the_plates_it_was_made_from() -> None:
             error = min(float(np.abs(peak.corners - plate.corners).max()) for peak in found)
             assert error < 1e-2
     assert plates > 10
+
+
+def test_the_refiners_examples_say_how_far_the_true_corners_lie_from_the_found_ones() -> None:
+    pytest.importorskip("torch", reason="needs the extra train")
+    from models.plate.refiner import NOMINAL, UNIT_PX
+    from models.training.crops import Hardship, make_patch
+    from models.training.refiner import example
+
+    rng = np.random.default_rng(8)
+    patch = make_patch(rng, "粤B12345", PlateKind.BLUE, Hardship(height_px=(50, 50), angle_deg=10, wear=0))
+    for _ in range(6):
+        cut, wanted = example(rng, patch.picture, patch.corners, 0.1)
+        corners = NOMINAL + wanted.reshape(4, 2) * UNIT_PX
+        x, y = corners.mean(axis=0).astype(int)
+        blue, _, red = cut[y - 3 : y + 4, x - 12 : x + 13].reshape(-1, 3).mean(axis=0)
+        assert cut.shape == (64, 128, 3)
+        assert np.abs(wanted).max() < 1.5
+        assert blue > red - 30
