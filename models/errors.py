@@ -5,6 +5,7 @@ ModelError(name)
 ├── ModelMismatch    (ValueError)         wrong checksum, shape or content
 ├── InferenceFailed  (RuntimeError)       the network could not be run
 └── PictureUnusable  (ValueError)         not a picture, or nothing usable in it
+    └── FacesUnusable                     not exactly one face in it
 """
 
 
@@ -30,3 +31,12 @@ class InferenceFailed(ModelError, RuntimeError):
 
 class PictureUnusable(ModelError, ValueError):
     """The bytes are no picture, or the picture cannot be used for what was asked."""
+
+
+class FacesUnusable(PictureUnusable):
+    """The picture does not show exactly one person; ``count`` says how many, ``found`` in words."""
+
+    def __init__(self, name: str, count: int, found: str, advice: str) -> None:
+        super().__init__(name, f"{found} found: {advice}")
+        self.count = count
+        self.found = found

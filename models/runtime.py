@@ -117,6 +117,8 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = arena
+    # A plan for each size of batch would keep its own memory, and saves no time that can be measured.
+    options.enable_mem_pattern = False
     options.log_severity_level = _WARNINGS_OFF
     with _mapped(name, ModelMismatch, "is no network that onnxruntime can load"):
         engine = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,11 +1,13 @@
-"""The two contracts of the face engine: something that finds faces, something that describes them."""
+"""The contracts of the face engine: something that finds faces, something that describes them."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.face.alignment import AlignedFace
+from models.face.distances import PairDistances
 from models.results import BgrImage, FaceDetection
 
 
@@ -14,7 +16,7 @@ class FaceDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """Short name: ``hog``, ``yunet``."""
+        """Short name: ``hog``, ``yunet``, ``cnn``."""
         ...
 
     def detect(self, image: BgrImage) -> list[FaceDetection]:
@@ -23,7 +25,12 @@ class FaceDetector(Protocol):
 
 
 class FaceEmbedder(Protocol):
-    """Turns faces into templates. One instance belongs to one thread."""
+    """Turns faces into templates. One instance belongs to one thread.
+
+    Templates of all embedders are on one scale: Euclidean distances above ``models.face.distances.LINE`` are
+    those of two persons by the publisher's own word. Templates of different spaces still have nothing in
+    common.
+    """
 
     @property
     def set_name(self) -> str:
@@ -35,10 +42,24 @@ class FaceEmbedder(Protocol):
         """Length of a template."""
         ...
 
+    @property
+    def pairs(self) -> PairDistances:
+        """What is known of distances in this space."""
+        ...
+
     def embed(self, image: BgrImage, faces: Sequence[FaceDetection]) -> NDArray[np.float32]:
         """Describe faces of one picture.
 
         Returns:
             (n, dimensions) float32, one row per face, in the order given.
         """
+        ...
+
+
+@runtime_checkable
+class DescribesAligned(Protocol):
+    """An embedder whose frame is dlib's chip: it need not align faces that are aligned already."""
+
+    def embed_aligned(self, faces: Sequence[AlignedFace]) -> NDArray[np.float32]:
+        """The same as ``embed`` for faces of any pictures, in one call: (n, dimensions) float32."""
         ...

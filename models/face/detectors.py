@@ -1,11 +1,13 @@
 """Chooses a face detector, and finds the one face of an enrolment picture."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from models.errors import ModelNotFound, PictureUnusable
+from models.errors import FacesUnusable, ModelNotFound
+from models.face.cnn import CnnDetector
 from models.face.contracts import FaceDetector
 from models.face.hog import HogDetector
 from models.face.pictures import resize_picture
@@ -20,7 +22,7 @@ _SMALL_PICTURE_PX = 700  # below this a picture without a face is looked at once
 # enlargement sees a second face of score 0.12 in scikit-image's astronaut; real second faces in our test
 # pictures had 0.88 and more, so the line is drawn low enough to refuse rather than to guess.
 _OTHER_PERSON_HEIGHT = 1 / 3
-_OTHER_PERSON_SCORE = {"hog": 0.3, "yunet": 0.8}
+_OTHER_PERSON_SCORE = {"hog": 0.3, "yunet": 0.8, "cnn": 0.6}
 
 
 def open_detector(
@@ -29,16 +31,19 @@ def open_detector(
     yunet_path: Path | None = None,
     upsample: int = 0,
     min_face_px: int = 40,
+    threads: int = 1,
 ) -> FaceDetector:
     """Open a detector.
 
     Args:
-        name: ``hog``, ``yunet``, or ``auto``: YuNet when its file is there, else HOG, said so in the log.
+        name: ``hog``, ``yunet``, ``cnn``, or ``auto``: YuNet when its file is there, else HOG, said so in the
+            log.
         yunet_path: YuNet's ONNX file.
-        upsample: How often HOG may enlarge the picture by two to find smaller faces; each time costs four
-            times as much.
+        upsample: How often HOG and CNN may enlarge the picture by two to find smaller faces; each time costs
+            four times as much.
         min_face_px: Height of the smallest face of interest; the picture is shrunk as far as that allows.
-            HOG without enlarging finds none below about 80.
+            HOG and CNN without enlarging find none below about 80.
+        threads: Of YuNet and CNN.
 
     Returns:
         The detector, for one thread.
@@ -52,15 +57,18 @@ def open_detector(
             name = "yunet"
         else:
             where = f"no file {yunet_path}" if yunet_path else "no file for it is configured"
-            log.info("face detector: hog, because yunet is not to be had (%s)", where)
+            # The daemon says it once; each vision process would say it again.
+            log.debug("face detector: hog, because yunet is not to be had (%s)", where)
             name = "hog"
     if name == "hog":
         return HogDetector(upsample=upsample, min_face_px=min_face_px)
     if name == "yunet":
         if yunet_path is None:
             raise ModelNotFound("yunet", "the path of its file is not given")
-        return YunetDetector(yunet_path, min_face_px=min_face_px)
-    raise ModelNotFound(name, "no such face detector; there are: auto, hog, yunet")
+        return YunetDetector(yunet_path, min_face_px=min_face_px, threads=threads)
+    if name == "cnn":
+        return CnnDetector(upsample=upsample, min_face_px=min_face_px, threads=threads)
+    raise ModelNotFound(name, "no such face detector; there are: auto, hog, yunet, cnn")
 
 
 def single_face(image: BgrImage, detector: FaceDetector) -> FaceDetection:
@@ -72,7 +80,7 @@ def single_face(image: BgrImage, detector: FaceDetector) -> FaceDetection:
         The face, in pixels of ``image``.
 
     Raises:
-        PictureUnusable: No face, or two or more.
+        FacesUnusable: No face, or two or more.
     """
     longest = max(image.shape[:2])
     scale = min(1.0, _PORTRAIT_PX / longest)
@@ -80,19 +88,27 @@ def single_face(image: BgrImage, detector: FaceDetector) -> FaceDetection:
     if not faces and longest < _SMALL_PICTURE_PX:
         faces = _detect_at(image, detector, 2.0)
     if not faces:
-        raise PictureUnusable(
-            "picture", "no face found: one person, from the front, well lit, face at least 100 px"
-        )
-    faces.sort(key=lambda face: -_height(face))
-    surest = _OTHER_PERSON_SCORE.get(detector.name, 0.5)
-    clear = [face for face in faces if face.score >= surest] or faces[:1]
-    largest = clear[0]
-    others = [face for face in clear[1:] if _height(face) >= _height(largest) * _OTHER_PERSON_HEIGHT]
-    if others:
-        count = 1 + len(others)
+        advice = "one person, from the front, well lit, face at least 100 px"
+        raise FacesUnusable("picture", 0, "no face", advice)
+    persons = persons_among(faces, detector.name)
+    if len(persons) > 1:
+        count = len(persons)
         many = "two faces" if count == 2 else f"{count} faces"
-        raise PictureUnusable("picture", f"{many} found: the picture must show one person alone")
-    return largest
+        raise FacesUnusable("picture", count, many, "the picture must show one person alone")
+    return persons[0]
+
+
+def persons_among(faces: Sequence[FaceDetection], detector: str) -> list[FaceDetection]:
+    """Who stands before the camera, the nearest first: no faces in the background, no doubtful ones.
+
+    Args:
+        faces: All that were found in one picture.
+        detector: By the detector of this name; scores mean different things.
+    """
+    ordered = sorted(faces, key=lambda face: -_height(face))
+    surest = _OTHER_PERSON_SCORE.get(detector, 0.5)
+    clear = [face for face in ordered if face.score >= surest] or ordered[:1]
+    return [face for face in clear if _height(face) >= _height(clear[0]) * _OTHER_PERSON_HEIGHT]
 
 
 def _height(face: FaceDetection) -> float:

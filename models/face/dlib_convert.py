@@ -6,43 +6,67 @@ made anew. Affine layers are folded into the convolution before them (they are l
 normalisation of the input, which is exact because the first convolution has no padding.
 """
 
-import hashlib
-import json
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelMismatch
-from models.face.dlib_format import DlibLayer, read_layers
+from models.face.dlib_format import LayersInTurn, read_layers
+from models.face.made import Made, Progress, ensure_made, unheard
 from models.face.onnx_format import Network
-from models.face.weights import RECOGNITION, find_weights
-from models.manifest import sha256_of
+from models.face.quantised import quantised, read_ranges
+from models.face.weights import RECOGNITION
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[float], None]
-"""Told the share of the work that is done, 0..1."""
 
-ONNX_FILE = "dlib-resnet.onnx"
-RECORD_FILE = "dlib-resnet.json"
-VERSION = 1  # raise it when the made network changes: kept files of another version are made anew
+class Form(StrEnum):
+    """How the network is written down; templates of all forms can be compared with each other."""
 
+    EXACT = "exact"
+    """As dlib computes it: templates agree to 1e-5."""
+    CAPPED = "capped"
+    """The same but for a ceiling on one layer: see ``CEILING``."""
+    INT8 = "int8"
+    """Capped, weights and activations in 8 bits: for processors with 8-bit instructions."""
+
+
+CEILING = 5.0
+"""Greatest value behind the first block of 256 channels, of the forms other than exact.
+
+Two of those channels (104 and 138) run away for some people, up to 20 where the rest stays under 8, and drown
+what tells these people apart: of 63 pairs of pictures in lfw-dev that show two persons and are nearer than
+0.45, nearly all show East Asians. With the ceiling two are left (one is one person under two names). Of all
+templates 81 in 100 move by less than 0.01, 8 by 0.1 or more; any ceiling from 4 to 7 does it. The figures are
+those of tests/bench/faces_forms.py.
+"""
+
+MADE: Mapping[Form, Made] = MappingProxyType(
+    {
+        Form.EXACT: Made("dlib-resnet.onnx", RECOGNITION, version=1),
+        Form.CAPPED: Made("dlib-resnet-capped.onnx", RECOGNITION, version=1),
+        Form.INT8: Made("dlib-resnet-int8.onnx", RECOGNITION, version=1),
+    }
+)
 _CHIP_PX = 150
 _CHANNEL_MEANS = (122.782, 117.001, 104.298)  # red, green, blue; dlib's input_rgb_image
 _CHANNEL_SCALE = 256.0
 _TEMPLATE = 128
+_CAPPED_CHANNELS = (128, 256)  # the block that makes the second of the first
 
 
-def ensure_converted(cache_dir: Path, progress: Progress | None = None) -> Path:
+def ensure_converted(cache_dir: Path, progress: Progress | None = None, form: Form = Form.EXACT) -> Path:
     """Give the path of the converted network; make it when it is missing, damaged or of an older program.
 
     Args:
         cache_dir: Folder to keep it in; made if absent.
         progress: Told how far a conversion is; not called when nothing needs to be made.
+        form: Which form.
 
     Returns:
         Path of an ONNX file whose checksum has just been compared.
@@ -52,32 +76,12 @@ def ensure_converted(cache_dir: Path, progress: Progress | None = None) -> Path:
         ModelMismatch: The weights are damaged.
         OSError: The folder cannot be written.
     """
-    path = cache_dir / ONNX_FILE
-    fault = _fault(cache_dir)
-    if not fault:
-        return path
-    log.info("converting the face network into %s (%s)", path, fault)
-    report = progress or _unheard
-    report(0.0)
-    source = find_weights(RECOGNITION).read_bytes()
-    report(0.1)
-    made = convert_recognition(source, lambda share: report(0.1 + 0.7 * share))
-    record = {
-        "version": VERSION,
-        "sha256": hashlib.sha256(made).hexdigest(),
-        "bytes": len(made),
-        "source": RECOGNITION,
-        "source_sha256": hashlib.sha256(source).hexdigest(),
-    }
-    report(0.9)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, made)
-    _write_whole(cache_dir / RECORD_FILE, (json.dumps(record, indent=1) + "\n").encode())
-    report(1.0)
-    return path
+    return ensure_made(
+        MADE[form], cache_dir, lambda content, report: convert_recognition(content, report, form), progress
+    )
 
 
-def convert_recognition(content: bytes, progress: Progress | None = None) -> bytes:
+def convert_recognition(content: bytes, progress: Progress | None = None, form: Form = Form.EXACT) -> bytes:
     """Convert the content of ``dlib_face_recognition_resnet_model_v1.dat``.
 
     Returns:
@@ -86,8 +90,18 @@ def convert_recognition(content: bytes, progress: Progress | None = None) -> byt
     Raises:
         ModelMismatch: Cut off, or another network.
     """
-    report = progress or _unheard
-    layers = _Layers(read_layers(RECOGNITION, content))
+    network = recognition_network(content, progress, CEILING if form is not Form.EXACT else None)
+    if form is Form.INT8:
+        network = quantised(network, read_ranges())
+    return network.encode()
+
+
+def recognition_network(
+    content: bytes, progress: Progress | None = None, ceiling: float | None = None
+) -> Network:
+    """The network as such; see ``convert_recognition``. ``ceiling``: as ``CEILING``, or none."""
+    report = progress or unheard
+    layers = LayersInTurn(RECOGNITION, read_layers(RECOGNITION, content))
     report(0.3)
     network = Network(
         name="dlib face recognition",
@@ -107,7 +121,7 @@ def convert_recognition(content: bytes, progress: Progress | None = None) -> byt
     flow = network.add("MaxPool", [flow], kernel_shape=(rows, columns), strides=(down, across))
     channels, side = len(biases), 35
     while layers.next_kind() == "con":
-        flow, channels, side = _residual_block(network, layers, flow, channels, side)
+        flow, channels, side = _residual_block(network, layers, flow, channels, side, ceiling)
     if layers.take("avg_pool").numbers[0] != 0:
         raise ModelMismatch(RECOGNITION, "is another network: its last pool is not over the whole picture")
     flow = network.add("ReduceMean", [flow], axes=(2, 3), keepdims=0)
@@ -117,13 +131,12 @@ def convert_recognition(content: bytes, progress: Progress | None = None) -> byt
         raise ModelMismatch(RECOGNITION, f"is another network: it ends in {outputs.numbers}")
     weights = network.constant(outputs.weights.reshape(channels, _TEMPLATE))
     network.add("MatMul", [flow, weights])
-    last = network.nodes[-1]
-    network.nodes[-1] = type(last)(last.kind, last.inputs, ["templates"], last.attributes)
-    return network.encode()
+    network.rename_last("templates")
+    return network
 
 
 def _residual_block(
-    network: Network, layers: "_Layers", flow: str, channels: int, side: int
+    network: Network, layers: LayersInTurn, flow: str, channels: int, side: int, ceiling: float | None
 ) -> tuple[str, int, int]:
     """One block: two convolutions beside a shortcut, summed; sizes that differ are filled up with zeros."""
     shortcut, shortcut_side = flow, side
@@ -146,7 +159,11 @@ def _residual_block(
     common = max(side, shortcut_side)
     inner = _pad(network, inner, 0, common - side)
     shortcut = _pad(network, shortcut, grown - channels, common - shortcut_side)
-    return network.add("Relu", [network.add("Add", [inner, shortcut])]), grown, common
+    summed = network.add("Add", [inner, shortcut])
+    if ceiling is None or (channels, grown) != _CAPPED_CHANNELS:
+        return network.add("Relu", [summed]), grown, common
+    bounds = [network.constant(np.array(bound, np.float32)) for bound in (0.0, ceiling)]
+    return network.add("Clip", [summed, *bounds]), grown, common
 
 
 def _convolve(
@@ -174,68 +191,3 @@ def _pad(network: Network, flow: str, channels: int, side: int) -> str:
         return flow
     pads = network.constant(np.array([0, 0, 0, 0, 0, channels, side, side], np.int64))
     return network.add("Pad", [flow, pads])
-
-
-def _unheard(_share: float) -> None:
-    """Progress that nobody asked for."""
-
-
-class _Layers:
-    """The layers still to come; asks for each kind in turn, so that another network is noticed at once."""
-
-    def __init__(self, layers: list[DlibLayer]) -> None:
-        self._layers = layers
-        self._at = 0
-
-    def next_kind(self) -> str:
-        return self._layers[self._at].kind if self._at < len(self._layers) else "end"
-
-    def take(self, kind: str) -> DlibLayer:
-        found = self.next_kind()
-        if found != kind:
-            raise ModelMismatch(
-                RECOGNITION,
-                f"is cut off or another network: layer {self._at} is {found}, {kind} was expected",
-            )
-        self._at += 1
-        return self._layers[self._at - 1]
-
-    def convolution(self, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64], DlibLayer]:
-        """The next convolution with the affine layer after it folded in: filters (out, in, y, x), biases."""
-        layer = self.take("con")
-        affine = self.take("affine")
-        out, rows, columns, *_ = layer.numbers
-        if layer.weights.size != out * (channels * rows * columns + 1) or affine.weights.size != 2 * out:
-            raise ModelMismatch(RECOGNITION, f"is another network: layer {self._at} has other sizes")
-        weights = layer.weights.astype(np.float64)
-        factor, summand = affine.weights.astype(np.float64).reshape(2, out)
-        filters = weights[:-out].reshape(out, channels, rows, columns)
-        return filters * factor[:, None, None, None], weights[-out:] * factor + summand, layer
-
-
-def _fault(cache_dir: Path) -> str:
-    """What is wrong with the kept network, "" when nothing."""
-    path, record_path = cache_dir / ONNX_FILE, cache_dir / RECORD_FILE
-    if not path.is_file() or not record_path.is_file():
-        return "first use"
-    try:
-        record = json.loads(record_path.read_text(encoding="utf-8"))
-        version, expected = record["version"], record["sha256"]
-    except (ValueError, KeyError, TypeError):
-        return "its record is damaged"
-    if version != VERSION:
-        return "made by another version of this program"
-    if sha256_of(path) != expected:
-        log.warning("%s has changed since it was made; it is made anew", path)
-        return "its checksum is wrong"
-    return ""
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write so that after a power cut there is the old file or the new one, never half of one."""
-    partial = path.with_suffix(path.suffix + ".part")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

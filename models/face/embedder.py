@@ -1,4 +1,4 @@
-"""Face templates: the 128 numbers that dlib's ResNet gives for an aligned face."""
+"""Face templates: the 128 numbers of dlib's ResNet for an aligned face, or those of another network."""
 
 import logging
 from collections.abc import Sequence
@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InferenceFailed, ModelMismatch, ModelNotFound
-from models.face.alignment import AlignedFace, align_faces
+from models.face.alignment import AlignedFace, align_faces, cut_views
 from models.face.contracts import FaceEmbedder
-from models.face.dlib_convert import Progress, ensure_converted
+from models.face.described import DescribedEmbedder, Description
+from models.face.distances import CAPPED, EXACT, PairDistances
+from models.face.dlib_convert import Form, ensure_converted
+from models.face.made import Progress
 from models.face.weights import RECOGNITION, find_weights
 from models.results import BgrImage, FaceDetection
 from models.runtime import open_session
@@ -19,7 +22,7 @@ log = logging.getLogger(__name__)
 
 DLIB_SET = "dlib-resnet"
 DLIB_DIMENSIONS = 128
-_BATCH = 8  # faces per call; larger ones gain nothing and need more memory
+_BATCH = 4  # chips per call; larger ones gain nothing and need more memory
 
 
 class DlibEmbedder:
@@ -27,6 +30,7 @@ class DlibEmbedder:
 
     set_name = DLIB_SET
     dimensions = DLIB_DIMENSIONS
+    pairs: PairDistances = EXACT
 
     def __init__(self) -> None:
         try:
@@ -60,25 +64,41 @@ class DlibEmbedder:
 
 
 class ConvertedEmbedder:
-    """The same network converted to ONNX: templates agree with dlib's to 1e-5."""
+    """The same network converted to ONNX: in its exact form templates agree with dlib's to 1e-5."""
 
     set_name = DLIB_SET
     dimensions = DLIB_DIMENSIONS
 
-    def __init__(self, path: Path, threads: int = 1, *, mirrored: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: int = 1,
+        *,
+        mirrored: bool = True,
+        thorough: bool = False,
+        form: Form = Form.EXACT,
+    ) -> None:
         self._session = open_session(path, threads)
+        self.pairs = pairs_of(form)
         self._mirrored = mirrored
+        self._thorough = thorough
 
     def embed(self, image: BgrImage, faces: Sequence[FaceDetection]) -> NDArray[np.float32]:
         """Describe faces of one picture: (n, 128) float32, in the order given.
 
         With ``mirrored``, each is the mean of the face's template and its mirror image's. Such templates can
-        be compared with plain ones.
+        be compared with plain ones. With ``thorough``, it is the mean of three views and their mirror images.
         """
-        return self.embed_aligned(align_faces(image, faces))
+        if not self._thorough or not faces:
+            return self.embed_aligned(align_faces(image, faces))
+        means = []
+        for chips in cut_views(image, faces):
+            described = self.describe([*chips, *(chip[:, ::-1] for chip in chips)])
+            means.append(described.mean(axis=0, dtype=np.float32))
+        return np.stack(means)
 
     def embed_aligned(self, faces: Sequence[AlignedFace]) -> NDArray[np.float32]:
-        """The same for faces that are already aligned."""
+        """The same for faces that are already aligned, never ``thorough``."""
         chips = [face.chip for face in faces]
         if not self._mirrored:
             return self.describe(chips)
@@ -93,6 +113,11 @@ class ConvertedEmbedder:
         return np.concatenate([self._session.run(batch)[0] for batch in batches])
 
 
+def pairs_of(form: Form) -> PairDistances:
+    """What is known of distances between templates of one form of dlib's network."""
+    return EXACT if form is Form.EXACT else CAPPED
+
+
 def open_embedder(
     kind: str = "auto",
     *,
@@ -100,8 +125,10 @@ def open_embedder(
     progress: Progress | None = None,
     threads: int = 1,
     mirrored: bool = True,
+    thorough: bool = False,
+    form: Form = Form.EXACT,
 ) -> FaceEmbedder:
-    """Open an embedder.
+    """Open an embedder with dlib's network; for others see ``open_described``.
 
     Args:
         kind: ``dlib`` (dlib's own network), ``dlib-onnx`` (the same, converted, ten times faster), or
@@ -111,6 +138,9 @@ def open_embedder(
         threads: Threads of the converted network.
         mirrored: Average each face with its mirror image: twice the time, clearly fewer mistakes. dlib's own
             network, being slow, never does.
+        thorough: Average three views of each face and their mirror images: six times the time. For enrolment
+            and wherever nobody waits.
+        form: Of the converted network.
 
     Raises:
         ModelNotFound: Unknown kind, no folder given, or a package is missing.
@@ -123,5 +153,16 @@ def open_embedder(
     if kind == "dlib-onnx":
         if cache_dir is None:
             raise ModelNotFound(kind, "no folder is given to keep the converted network in")
-        return ConvertedEmbedder(ensure_converted(cache_dir, progress), threads, mirrored=mirrored)
+        path = ensure_converted(cache_dir, progress, form)
+        return ConvertedEmbedder(path, threads, mirrored=mirrored, thorough=thorough, form=form)
     raise ModelNotFound(kind, "no such face embedder; there are: auto, dlib, dlib-onnx")
+
+
+def open_described(description: Description, path: Path, threads: int = 1) -> FaceEmbedder:
+    """Open an embedder of which there is a description.
+
+    Raises:
+        ModelNotFound: There is no such file.
+        ModelMismatch: It is another file than described.
+    """
+    return DescribedEmbedder(description, path, threads)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.errors import PictureUnusable
 from models.face.contracts import FaceDetector, FaceEmbedder
-from models.face.matcher import FaceMatch, Gallery
+from models.face.matcher import FaceMatch, mean_template
 from models.face.pictures import load_picture
 from models.results import BgrImage, FaceDetection
 
@@ -25,16 +25,6 @@ RATES = (1e-2, 1e-3)
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two pictures, and whether they show one person."""
-
-    first: Path
-    second: Path
-    same: bool
-    fold: int
-
-
 @dataclass(slots=True)
 class Described:
     """Templates of many pictures, and what went wrong with the others."""
@@ -43,6 +33,12 @@ class Described:
     unreadable: dict[str, str] = field(default_factory=dict)
     without_face: list[str] = field(default_factory=list)
     ms: dict[str, float] = field(default_factory=dict)
+    """Milliseconds for each picture, by stage."""
+
+    @property
+    def pictures(self) -> int:
+        """How many were looked at."""
+        return len(self.templates) + len(self.without_face) + len(self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +65,11 @@ class OpenSet:
     strangers: int
     named_at: Mapping[str, float]
     named_nearest: float
+    curve: Sequence[tuple[float, float]]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
-
-
-def read_pairs(path: Path, images: Path) -> list[Pair]:
-    """Read LFW's ``pairs.txt`` (folds, or one list) for pictures in ``images/<name>/<name>_0001.jpg``.
-
-    Raises:
-        PictureUnusable: A line that is none of its two forms.
-    """
-    lines = [
-        line.split("\t") if "\t" in line else line.split() for line in path.read_text("utf-8").splitlines()
-    ]
-    lines = [line for line in lines if line]
-    head = [int(word) for word in lines[0]] if lines and len(lines[0]) <= 2 else []
-    per_fold = 2 * head[-1] if head else len(lines)
-    pairs = []
-    for index, words in enumerate(lines[1:] if head else lines):
-        try:
-            one = _picture(images, words[0], int(words[1]))
-            other = _picture(images, words[-2] if len(words) == 4 else words[0], int(words[-1]))
-        except (ValueError, IndexError) as error:
-            raise PictureUnusable(path.name, f"pair {index + 1} is no pair: {' '.join(words)}") from error
-        pairs.append(Pair(one, other, len(words) == 3, index // per_fold))
-    return pairs
 
 
 def pictures_by_person(folder: Path) -> dict[str, list[Path]]:
@@ -169,51 +143,69 @@ def verify(distances: NDArray[np.float64], same: NDArray[np.bool_], folds: NDArr
     # The chance that a pair of one person is nearer than a pair of two, ties counting half.
     below = np.searchsorted(foreign, genuine, "left") + np.searchsorted(foreign, genuine, "right")
     area = 1.0 - float(below.mean()) / (2 * len(foreign))
-    steps = np.unique(np.concatenate([np.logspace(-4, 0, 81), RATES]))
-    curve = [(float(rate), _hits(genuine, foreign, float(rate))) for rate in steps]
     return Verification(
         pairs=len(distances),
         accuracy=float(np.mean(accuracies)),
         accuracy_spread=float(np.std(accuracies)),
         area=area,
         hits_at={f"{rate:g}": _hits(genuine, foreign, rate) for rate in RATES},
-        curve=curve,
+        curve=_curve(distances, same),
     )
 
 
 def identify(
-    gallery: Gallery,
-    residents: Sequence[tuple[str, NDArray[np.float32]]],
-    strangers: Sequence[NDArray[np.float32]],
+    residents: Sequence[tuple[str, FaceMatch]],
+    strangers: Sequence[FaceMatch],
     measure: Callable[[FaceMatch], float],
     *,
     failed_residents: int = 0,
     failed_strangers: int = 0,
 ) -> OpenSet:
-    """Match residents and strangers; failures to detect count as residents not named and strangers refused.
+    """Count residents named rightly; failures to detect count as residents not named and strangers refused.
 
     Args:
-        gallery: The enrolled.
-        residents: Name and template of each picture of an enrolled person.
-        strangers: Templates of persons who are not enrolled.
+        residents: Name and match of each attempt of an enrolled person: a picture, or a whole visit.
+        strangers: Matches of persons who are not enrolled.
         measure: Which number of a match is compared with the threshold; lower is more alike.
-        failed_residents: Pictures of residents that gave no template.
-        failed_strangers: Pictures of strangers that gave no template.
+        failed_residents: Attempts of residents that gave no template.
+        failed_strangers: Attempts of strangers that gave no template.
     """
-    named = []
-    for name, template in residents:
-        match = gallery.match(template)
-        named.append(measure(match) if match.subject == name else np.inf)
-    genuine = np.sort([*named, *[np.inf] * failed_residents])
-    foreign = np.sort(
-        [*(measure(gallery.match(template)) for template in strangers), *[np.inf] * failed_strangers]
-    )
+    genuine, foreign = _values(residents, strangers, measure)
+    genuine = np.sort(np.append(genuine, [np.inf] * failed_residents))
+    foreign = np.sort(np.append(foreign, [np.inf] * failed_strangers))
+    same = np.arange(len(genuine) + len(foreign)) < len(genuine)
     return OpenSet(
         residents=len(genuine),
         strangers=len(foreign),
         named_at={f"{rate:g}": _hits(genuine, foreign, rate) for rate in RATES},
         named_nearest=float(np.isfinite(genuine).mean()),
+        curve=_curve(np.concatenate([genuine, foreign]), same),
     )
+
+
+def visit_templates(described: Described, paths: Sequence[Path]) -> NDArray[np.float32] | None:
+    """What all pictures of one visit say together; None when none of them has a template."""
+    templates = [described.templates[path] for path in paths if path in described.templates]
+    return mean_template(templates) if templates else None
+
+
+def _values(
+    residents: Sequence[tuple[str, FaceMatch]],
+    strangers: Sequence[FaceMatch],
+    measure: Callable[[FaceMatch], float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    genuine = np.array([measure(match) if match.subject == name else np.inf for name, match in residents])
+    foreign = np.array([measure(match) if match.subject is not None else np.inf for match in strangers])
+    # No neighbourhood, no score: a refusal.
+    return np.nan_to_num(genuine, nan=np.inf, posinf=np.inf), np.nan_to_num(
+        foreign, nan=np.inf, posinf=np.inf
+    )
+
+
+def _curve(values: NDArray[Any], same: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    genuine, foreign = np.sort(values[same]), np.sort(values[~same])
+    steps = np.unique(np.concatenate([np.logspace(-4, 0, 81), RATES]))
+    return [(float(rate), _hits(genuine, foreign, float(rate))) for rate in steps]
 
 
 def _hits(genuine: NDArray[Any], foreign: NDArray[Any], rate: float) -> float:
@@ -229,7 +221,3 @@ def _best_threshold(distances: NDArray[np.float64], same: NDArray[np.bool_]) -> 
     right = np.cumsum(np.where(same[order], 1, -1))
     best = int(right.argmax())
     return float(distances[order[best]]) if right[best] > 0 else -1.0
-
-
-def _picture(images: Path, person: str, number: int) -> Path:
-    return images / person / f"{person}_{number:04d}.jpg"

@@ -7,17 +7,22 @@ length-delimited. The field numbers below are those of onnx.proto (IR version 8)
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 _IR_VERSION = 8
 _OPSET = 13
-_TENSOR_FLOAT, _TENSOR_BYTE, _TENSOR_INT64 = 1, 2, 7  # TensorProto.DataType
+_TENSOR_FLOAT, _TENSOR_BYTE = 1, 2  # TensorProto.DataType
+_TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "float16": 10}
 _AS_FLOAT, _AS_INT, _AS_INTS = 1, 2, 7  # AttributeProto.AttributeType
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types
 _GRAPH = 7  # ModelProto
 _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_INNER_SHAPES = 11, 12, 13  # GraphProto
+
+Constant = NDArray[Any]
+"""Of float32, float16, uint8, int8, int32 or int64."""
 
 Sizes = Sequence[int | str]
 """Sizes of a tensor; a name stands for a size that is free."""
@@ -46,7 +51,7 @@ class Network:
 
     name: str
     nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, NDArray[np.float32] | NDArray[np.int64]] = field(default_factory=dict)
+    constants: dict[str, Constant] = field(default_factory=dict)
     inputs: dict[str, Sizes] = field(default_factory=dict)
     byte_inputs: frozenset[str] = frozenset()
     outputs: dict[str, Sizes] = field(default_factory=dict)
@@ -57,11 +62,16 @@ class Network:
         self.nodes.append(Node(kind, inputs, [made], attributes))
         return made
 
-    def constant(self, values: NDArray[np.float32] | NDArray[np.int64]) -> str:
+    def constant(self, values: Constant, name: str = "") -> str:
         """Add a constant and return its name."""
-        name = f"c{len(self.constants)}"
+        name = name or f"c{len(self.constants)}"
         self.constants[name] = values
         return name
+
+    def rename_last(self, name: str) -> None:
+        """Give the output of the operation added last another name: that of an output of the network."""
+        last = self.nodes[-1]
+        self.nodes[-1] = Node(last.kind, last.inputs, [name], last.attributes)
 
     def encode(self) -> bytes:
         """The ONNX file: ModelProto with one GraphProto."""
@@ -136,9 +146,9 @@ def _attribute(name: str, value: int | float | Sequence[int]) -> bytes:
     return head + b"".join(_integer(8, item) for item in value) + _integer(20, _AS_INTS)
 
 
-def _tensor(name: str, values: NDArray[np.float32] | NDArray[np.int64]) -> bytes:
-    kind = _TENSOR_INT64 if values.dtype == np.int64 else _TENSOR_FLOAT
-    little = np.ascontiguousarray(values, "<i8" if kind == _TENSOR_INT64 else "<f4")
+def _tensor(name: str, values: Constant) -> bytes:
+    kind = _TENSOR_TYPES[values.dtype.name]
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     sizes = b"".join(_integer(1, size) for size in values.shape)
     return sizes + _integer(2, kind) + _bytes(8, name.encode()) + _bytes(9, little.tobytes())
 

@@ -32,6 +32,8 @@ class FaceQuality:
         eye_distance_px: Between the middles of the eyes, in the picture.
         sharpness: Detail of the upright chip, thousandths of its contrast; least over four directions.
         turn: How far the nose is from the middle between the eyes, in eye distances; 0 is frontal.
+        sideways: The same with its side: above 0 the nose points to the right of the picture, which is the
+            person's own left.
         brightness: Mean grey level of the inner face, 0..255.
         outside: Share of the box beyond the edges of the picture.
     """
@@ -42,6 +44,7 @@ class FaceQuality:
     turn: float
     brightness: float
     outside: float
+    sideways: float = 0.0
 
 
 def assess_face(image: BgrImage, detection: FaceDetection) -> str:
@@ -65,14 +68,15 @@ def measure_face(
     between = right_eye - left_eye
     eye_distance = float(np.hypot(*between)) or 1e-6
     middle = (right_eye + left_eye) / 2
-    turn = abs(float((nose - middle) @ between)) / eye_distance**2
+    sideways = float((nose - middle) @ between) / eye_distance**2
     grey = cv2.cvtColor(face.chip, cv2.COLOR_RGB2GRAY)[30:130, 30:120]
-    return _judged(eye_distance, _sharpness(grey), turn, float(grey.mean()), _outside(image, detection))
+    return _judged(eye_distance, _sharpness(grey), sideways, float(grey.mean()), _outside(image, detection))
 
 
 def _judged(
-    eye_distance: float, sharpness: float, turn: float, brightness: float, outside: float
+    eye_distance: float, sharpness: float, sideways: float, brightness: float, outside: float
 ) -> FaceQuality:
+    turn = abs(sideways)
     flaws = (
         ("cut by the edge", outside > MOST_CUT),
         ("too small", eye_distance < SMALLEST_EYE_DISTANCE_PX),
@@ -82,7 +86,7 @@ def _judged(
         ("blurred", sharpness < LEAST_SHARPNESS),
     )
     flaw = next((name for name, present in flaws if present), "")
-    return FaceQuality(flaw, eye_distance, sharpness, turn, brightness, outside)
+    return FaceQuality(flaw, eye_distance, sharpness, turn, brightness, outside, sideways)
 
 
 def _sharpness(grey: NDArray[Any]) -> float:

@@ -1,218 +1,249 @@
-"""Exact search for the nearest templates, at a fraction of a full scan.
+"""Exact search for the nearest persons, at a fraction of a full scan.
 
-Templates are turned into their own principal axes. A turn changes no distance, but it gathers most of every
-distance in the first coordinates (dlib's 128 numbers vary in about 80 directions, and most in half of those).
-The first ``HEAD`` coordinates and the length of the rest then give a lower bound of each distance (by the
-triangle inequality), for a third of the memory traffic; only rows whose bound is not above the distance that
-is needed are measured whole. Nothing is lost: the result is that of the full scan.
+Points (one for each person) are turned into their own principal axes. A turn changes no distance, but it
+gathers most of every distance in the first coordinates (dlib's 128 numbers vary in about 80 directions, and
+most in half of those). The first ``HEAD`` coordinates and the length of the rest then give a lower bound of
+each distance (by the triangle inequality), for a third of the memory traffic; only points whose bound is not
+above the distance that is needed are measured whole. Nothing is lost: the result is that of the full scan.
+
+In the compact form the scan reads one byte a coordinate, the bound allows for what that rounds away, and the
+whole points are kept as float16: two fifths of the memory, distances exact to 3e-4.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 HEAD = 40
-NEIGHBOURS = 3
-"""How many other persons make up the neighbourhood of an entry; the value that won, see tests/bench."""
+NEIGHBOURS = 4
+"""How many other persons are remembered for each: one more than a neighbourhood has, for when one leaves."""
 
-_SCAN_ALL_BELOW = 4096  # rows: below this the bookkeeping costs more than it saves
+_SCAN_ALL_BELOW = 4096  # points: below this a plain product over all coordinates is quicker
 _BLOCK_ROWS = 128
-_FIRST_BLOCKS = 32
+_FIRST_BLOCKS = 16
+_COLUMNS_AT_ONCE = 16_384  # of the compact scan: so much float32 stays in the cache
 _PAIRS_AT_ONCE = 4_000_000  # distances held at once while neighbourhoods are made: 16 MB
 # In a larger gallery neighbourhoods are taken from every second, third ... person. What matters is only where
 # faces lie densely and where thinly, and that every entry is measured alike.
-_NEIGHBOURS_FROM = 20_000
+_NEIGHBOURS_FROM = 10_000
+_ROUNDING = 1e-5  # of squared distances, which products and differences round differently
 NOBODY = -1
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
+Near = list[tuple[float, int]]
+"""(distance, person), nearest first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axes:
-    """The turn into principal axes, ``(template - mean) @ basis``; None leaves the axes as they are."""
+    """The turn into principal axes, ``(point - mean) @ basis``; None leaves the axes as they are."""
 
     mean: Floats
     basis: Floats | None
 
     @classmethod
-    def of(cls, templates: Floats) -> "Axes":
-        """Principal axes of these templates; none when they are too few to have any."""
-        count, dimensions = templates.shape
-        mean = templates.mean(axis=0, dtype=np.float32) if count else np.zeros(dimensions, np.float32)
+    def of(cls, points: Floats) -> "Axes":
+        """Principal axes of these points; none when they are too few to have any."""
+        count, dimensions = points.shape
+        mean = points.mean(axis=0, dtype=np.float32) if count else np.zeros(dimensions, np.float32)
         if count < _SCAN_ALL_BELOW:
             return cls(mean, None)
-        centred = (templates - mean).astype(np.float64)
+        centred = (points - mean).astype(np.float64)
         _, vectors = np.linalg.eigh(centred.T @ centred)
         return cls(mean, np.ascontiguousarray(vectors[:, ::-1], np.float32))
 
-    def turn(self, templates: Floats) -> Floats:
-        """Templates, (n, d) or (d,), in these axes."""
-        centred = templates - self.mean
+    def turn(self, points: Floats) -> Floats:
+        """Points, (n, d) or (d,), in these axes."""
+        centred = points - self.mean
         return np.asarray(centred if self.basis is None else centred @ self.basis, np.float32)
+
+    def back(self, turned: Floats) -> Floats:
+        """The inverse of ``turn``."""
+        straight = turned if self.basis is None else turned @ self.basis.T
+        return np.asarray(straight + self.mean, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """All templates, turned, with the number of the person each belongs to.
+class Points:
+    """One point for each person, turned, laid out for the scan.
 
     Attributes:
         axes: How they were turned.
-        turned: (n, d) float32.
-        heads: (HEAD, n) float32, the first coordinates once more, laid out for the scan.
-        head_squares, tail_lengths: (n,) float32.
-        first: (persons + 1,) where each person's rows begin: they stand together.
-        person_of: (n,) int32, the person of each row.
+        turned: (n, d) float32, or float16 in the compact form.
+        heads: What is scanned, float32: (HEAD + 1, n), the first coordinates and the length of the rest; all
+            coordinates (d, n) while there is no basis. In the compact form int8, without the last row.
+        step: What one unit of an int8 head stands for; 1 for float32.
+        squares: (n,) float32, squared length of what is scanned.
+        tails, slack: (n,) float32, of the compact form, else empty: length of the rest, and how far the
+            scanned head may be from the true one.
     """
 
     axes: Axes
-    turned: Floats
-    heads: Floats
-    head_squares: Floats
-    tail_lengths: Floats
-    first: NDArray[np.intp]
-    person_of: Numbers
+    turned: NDArray[np.floating]
+    heads: NDArray[np.float32] | NDArray[np.int8]
+    step: float
+    squares: Floats
+    tails: Floats
+    slack: Floats
 
     @classmethod
-    def of(cls, axes: Axes, turned: Floats, counts: NDArray[np.intp]) -> "Rows":
-        """Lay the rows out."""
-        heads = np.ascontiguousarray(turned[:, :HEAD].T)
-        tails = turned[:, HEAD:]
-        return cls(
-            axes,
-            turned,
-            heads,
-            np.einsum("ij,ij->j", heads, heads),
-            np.sqrt(np.einsum("ij,ij->i", tails, tails)),
-            np.concatenate([[0], np.cumsum(counts)]),
-            np.repeat(np.arange(len(counts), dtype=np.int32), counts),
-        )
+    def of(cls, axes: Axes, turned: Floats, *, compact: bool = False) -> "Points":
+        """Lay the points out; ``turned`` is kept, not copied, unless the form is compact."""
+        dimensions = turned.shape[1]
+        wide = HEAD if axes.basis is not None else dimensions
+        whole = turned.astype(np.float16) if compact else turned
+        seen = np.asarray(whole, np.float32)
+        head = np.ascontiguousarray(seen[:, :wide].T)
+        tails = np.sqrt(np.einsum("ij,ij->i", seen[:, wide:], seen[:, wide:]))
+        if not compact:
+            if axes.basis is not None:
+                head = np.concatenate([head, tails[None]])
+            none = np.empty(0, np.float32)
+            return cls(axes, whole, head, 1.0, np.einsum("ij,ij->j", head, head), none, none)
+        step = float(np.abs(head).max(initial=0.0)) / 127 or 1.0
+        bytes_ = np.rint(head / step).astype(np.int8)
+        scanned = bytes_ * np.float32(step)
+        slack = np.sqrt(np.einsum("ij,ij->j", head - scanned, head - scanned))
+        return cls(axes, whole, bytes_, step, np.einsum("ij,ij->j", scanned, scanned), tails, slack)
 
     @property
     def count(self) -> int:
-        """Number of templates."""
+        """Number of persons."""
         return len(self.turned)
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether this is the compact form."""
+        return self.heads.dtype == np.int8
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the points take."""
+        return sum(array.nbytes for array in self._arrays())
+
+    def whole(self, rows: NDArray[np.intp] | slice) -> Floats:
+        """Some points with all their coordinates, as float32."""
+        return np.asarray(self.turned[rows], np.float32)
 
     def wipe(self) -> None:
         """Overwrite everything that came from a face."""
-        for array in (self.turned, self.heads, self.head_squares, self.tail_lengths):
+        for array in self._arrays():
             array.fill(0)
 
-    def nearest_persons(
-        self, probe: Floats, wanted: int, allowed: NDArray[np.bool_] | None = None
-    ) -> list[tuple[float, int, int]]:
-        """The nearest persons, each with the distance of their nearest template.
+    def nearest(self, probe: Floats, wanted: int, allowed: NDArray[np.bool_] | None = None) -> Near:
+        """The nearest persons.
 
         Args:
             probe: (d,) float32, turned.
             wanted: How many persons at most.
-            allowed: (n,) rows that count; all when None.
-
-        Returns:
-            (distance, person, row), nearest first.
+            allowed: (n,) persons that count; all when None.
         """
-        if not self.count:
-            return []
-        rows = self._candidates(probe, wanted, allowed)
-        return _best_of_each(self._measure(probe, rows), self.person_of[rows], rows, wanted)
-
-    def _candidates(self, probe: Floats, wanted: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.intp]:
-        """Rows that can be among the nearest: never fewer than needed, mostly few."""
-        if self.axes.basis is None or self.count < _SCAN_ALL_BELOW:
-            return np.arange(self.count) if allowed is None else np.flatnonzero(allowed)
-        head, tail_length = probe[:HEAD], np.float32(np.linalg.norm(probe[HEAD:]))
-        bounds = (head * np.float32(-2)) @ self.heads
-        bounds += self.head_squares
-        apart = self.tail_lengths - tail_length
-        apart *= apart
-        bounds += apart  # squared lower bounds, less the constant |head|^2
+        bounds = self._bounds(probe)
+        first = _lowest(bounds, wanted, in_blocks=self.axes.basis is not None)
         if allowed is not None:
             bounds[~allowed] = np.inf
-        whole = self.count - self.count % _BLOCK_ROWS
-        least = bounds[:whole].reshape(-1, _BLOCK_ROWS)
-        blocks = min(_FIRST_BLOCKS + wanted, len(least))
-        first = np.argpartition(least.min(axis=1), blocks - 1)[:blocks]
-        tried = first * _BLOCK_ROWS + least[first].argmin(axis=1)
-        tried = tried[np.isfinite(bounds[tried])]
-        found = _best_of_each(self._measure(probe, tried), self.person_of[tried], tried, wanted)
-        if len(found) < wanted:
-            return np.arange(self.count) if allowed is None else np.flatnonzero(allowed)
-        reach = found[-1][0] ** 2 - float(head @ head)
-        # A hair more, because bounds and distances are rounded differently.
-        return np.flatnonzero(bounds <= np.float32(reach + 1e-5))
+            first = _lowest(bounds, wanted, in_blocks=self.axes.basis is not None)
+            first = first[np.isfinite(bounds[first])]
+        if len(first) < wanted:
+            rows = np.flatnonzero(np.isfinite(bounds))
+        else:
+            reach = float(np.partition(self._squared(probe, first), wanted - 1)[wanted - 1])
+            rows = np.flatnonzero(bounds <= reach + _ROUNDING)
+        squared = self._squared(probe, rows)
+        order = squared.argsort(kind="stable")[:wanted]
+        return [(math.sqrt(squared[place]), int(rows[place])) for place in order]
 
-    def _measure(self, probe: Floats, rows: NDArray[np.intp]) -> Floats:
-        differences = self.turned[rows] - probe
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", differences, differences)), np.float32)
+    def _bounds(self, probe: Floats) -> Floats:
+        """Squared lower bounds of all distances; the squared distances themselves while there is no basis."""
+        if self.is_compact:
+            return self._rough_bounds(probe)
+        if self.axes.basis is not None:
+            # The length of the rest is one coordinate: nobody is nearer than by the difference of lengths.
+            rest = probe[HEAD:]
+            probe = np.append(probe[:HEAD], np.float32(math.sqrt(rest @ rest)))
+        bounds = np.asarray((probe * np.float32(-2)) @ self.heads, np.float32)
+        bounds += self.squares
+        bounds += probe @ probe
+        return bounds
+
+    def _rough_bounds(self, probe: Floats) -> Floats:
+        wide = len(self.heads)
+        head, rest = probe[:wide], probe[wide:]
+        bounds = self._products(head * np.float32(-2 * self.step))
+        bounds += self.squares
+        bounds += head @ head
+        np.maximum(bounds, 0, out=bounds)
+        np.sqrt(bounds, out=bounds)
+        bounds -= self.slack
+        np.maximum(bounds, 0, out=bounds)
+        bounds *= bounds
+        apart = self.tails - np.float32(math.sqrt(rest @ rest))
+        apart *= apart
+        bounds += apart
+        return bounds
+
+    def _products(self, head: Floats) -> Floats:
+        """The scan of the compact form, a part at a time."""
+        products = np.empty(self.count, np.float32)
+        for at in range(0, self.count, _COLUMNS_AT_ONCE):
+            part = self.heads[:, at : at + _COLUMNS_AT_ONCE].astype(np.float32)
+            np.matmul(head, part, out=products[at : at + _COLUMNS_AT_ONCE])
+        return products
+
+    def _squared(self, probe: Floats, rows: NDArray[np.intp]) -> Floats:
+        differences = self.whole(rows) - probe
+        return np.asarray(np.einsum("ij,ij->i", differences, differences), np.float32)
+
+    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
+        return self.turned, self.heads, self.squares, self.tails, self.slack
 
 
-def neighbourhoods(rows: Rows, of: NDArray[np.intp]) -> tuple[Floats, Numbers]:
-    """For some rows the nearest templates of other persons, at most one for each person.
+def _lowest(bounds: Floats, wanted: int, *, in_blocks: bool) -> NDArray[np.intp]:
+    """At least ``wanted`` places, if there are so many, where bounds are low; not always the lowest ones.
+
+    Why blocks: the least of each of many blocks is found in one pass, and only those are put in order.
+    """
+    blocks = len(bounds) // _BLOCK_ROWS
+    few = _FIRST_BLOCKS + wanted
+    if not in_blocks or blocks <= few:
+        few = min(max(wanted, 1), len(bounds))
+        return np.argpartition(bounds, few - 1)[:few] if few else np.empty(0, np.intp)
+    least = bounds[: blocks * _BLOCK_ROWS].reshape(blocks, _BLOCK_ROWS)
+    first = np.argpartition(least.min(axis=1), few - 1)[:few]
+    return np.asarray(first * _BLOCK_ROWS + least[first].argmin(axis=1), np.intp)
+
+
+def neighbourhoods(points: Points, of: NDArray[np.intp]) -> tuple[Floats, Numbers]:
+    """For some persons the nearest other ones.
 
     Returns:
-        Distances (len(of), NEIGHBOURS), infinite where there are not so many persons; and whose they are,
-        ``NOBODY`` there.
+        Distances (len(of), NEIGHBOURS), ascending, infinite where there are not so many persons; and whose
+        they are, ``NOBODY`` there.
     """
     distances = np.full((len(of), NEIGHBOURS), np.inf, np.float32)
     persons = np.full((len(of), NEIGHBOURS), NOBODY, np.int32)
-    persons_used, points, squares, first = _sampled(rows)
-    step = max(1, _PAIRS_AT_ONCE // max(1, len(points)))
-    place = np.full(len(rows.first) - 1, NOBODY)
-    place[persons_used] = np.arange(len(persons_used))
-    owner = np.repeat(np.arange(len(persons_used)), np.diff(first))
-    for at in range(0, len(of), step):
+    stride = max(1, -(-points.count // _NEIGHBOURS_FROM))
+    others = points.whole(slice(None, None, stride))
+    squares = np.einsum("ij,ij->i", others, others)
+    few = min(NEIGHBOURS, len(others))
+    step = max(1, _PAIRS_AT_ONCE // max(1, len(others)))
+    for at in range(0, len(of) if few else 0, step):
         part = of[at : at + step]
-        across = np.arange(len(part))
-        pairs = (rows.turned[part] * np.float32(-2)) @ points.T
+        own = points.whole(part)
+        pairs = (own * np.float32(-2)) @ others.T
         pairs += squares
-        own = np.einsum("ij,ij->i", rows.turned[part], rows.turned[part])
-        taken = place[rows.person_of[part]]
-        for column in range(NEIGHBOURS):
-            for row, person in enumerate(taken):
-                if person != NOBODY:
-                    pairs[row, first[person] : first[person + 1]] = np.inf
-            best = pairs.argmin(axis=1)
-            value = pairs[across, best] + own
-            real = np.isfinite(value)
-            taken = np.where(real, owner[best], NOBODY)
-            distances[at : at + step, column] = np.where(real, np.sqrt(np.maximum(value, 0.0)), np.inf)
-            persons[at : at + step, column] = np.where(real, persons_used[taken], NOBODY)
+        sampled = np.flatnonzero(part % stride == 0)
+        pairs[sampled, part[sampled] // stride] = np.inf
+        best = np.argpartition(pairs, few - 1, axis=1)[:, :few]
+        values = np.take_along_axis(pairs, best, axis=1)
+        order = np.argsort(values, axis=1, kind="stable")
+        best = np.take_along_axis(best, order, axis=1)
+        values = np.take_along_axis(values, order, axis=1)
+        values += np.einsum("ij,ij->i", own, own)[:, None]
+        real = np.isfinite(values)
+        distances[at : at + step, :few] = np.where(real, np.sqrt(np.maximum(values, 0.0)), np.inf)
+        persons[at : at + step, :few] = np.where(real, best * stride, NOBODY)
     return distances, persons
-
-
-def _sampled(rows: Rows) -> tuple[NDArray[np.intp], Floats, Floats, NDArray[np.intp]]:
-    """Persons that neighbourhoods are made of, their rows, the squared lengths, where each one begins."""
-    stride = -(-rows.count // _NEIGHBOURS_FROM)
-    persons = np.arange(0, len(rows.first) - 1, max(1, stride))
-    if stride <= 1:
-        points, first = rows.turned, rows.first
-    else:
-        counts = np.diff(rows.first)[persons]
-        points = rows.turned[np.isin(rows.person_of, persons)]
-        first = np.concatenate([[0], np.cumsum(counts)])
-    return persons, points, np.einsum("ij,ij->i", points, points), first
-
-
-def _best_of_each(
-    distances: Floats, persons: Numbers, rows: NDArray[np.intp], wanted: int
-) -> list[tuple[float, int, int]]:
-    """The nearest row of each of the nearest persons."""
-    best: list[tuple[float, int, int]] = []
-    seen: set[int] = set()
-    # Most persons have few rows, so the nearest few dozen rows nearly always hold enough persons.
-    for few in (8 * wanted, len(distances)):
-        best.clear()
-        seen.clear()
-        few = min(few, len(distances))
-        order = (
-            np.argpartition(distances, few - 1)[:few] if few < len(distances) else np.arange(len(distances))
-        )
-        for index in order[np.argsort(distances[order], kind="stable")]:
-            person = int(persons[index])
-            if person not in seen:
-                seen.add(person)
-                best.append((float(distances[index]), person, int(rows[index])))
-                if len(best) == wanted:
-                    return best
-    return best
