@@ -1,13 +1,13 @@
 """The line to a device: bytes out, bytes in, and one place where pyserial's failures get our names.
 
-This is the only module that imports pyserial. It knows no protocol. Three links share one shape:
+This is the only module that imports pyserial. It knows no protocol. Four links share one shape:
 
     SerialLink   a real port, or a pseudo-terminal of ``drivers.simulated``
-    SharedLink   one line with several boards on it (RS-485), all used by one owner thread
+    SharedLink   one line with several boards on it (RS-485), of which one speaks at a time
+    TcpLink      a host on the network (in ``drivers.tcp_link``)
     LoopLink     two ends in one process with injectable faults, for codec tests (in ``drivers.loop``)
 """
 
-import errno
 import fcntl
 import logging
 import os
@@ -21,20 +21,16 @@ from typing import Protocol
 
 import serial
 
-from drivers.errors import DriverClosed, DriverError, DriverUnavailable, LinkLost, PortBusy
+from drivers.errors import DriverClosed, LinkLost
+from drivers.port_problems import holders_of, taken_by, why_not_open
+from drivers.ports import PortFinder
 
 log = logging.getLogger(__name__)
 
 NS_PER_MS = 1_000_000
 _WRITE_TIMEOUT_S = 1.0
-_FIRST_PTY_MAJOR, _LAST_PTY_MAJOR = (
-    136,
-    143,
-)  # Unix 98 pseudo-terminals, Documentation/admin-guide/devices.txt
-_TAKEN = frozenset({errno.EAGAIN, errno.EBUSY})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-_ABSENT = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR})
-_NO_TERMINAL = frozenset({errno.ENOTTY, errno.EINVAL, errno.EISDIR})
+# Unix 98 pseudo-terminals, Documentation/admin-guide/devices.txt
+_FIRST_PTY_MAJOR, _LAST_PTY_MAJOR = 136, 143
 
 
 def boot_ns() -> int:
@@ -56,6 +52,11 @@ class Link(Protocol):
         ...
 
     @property
+    def is_there(self) -> bool:
+        """False when what was opened has visibly gone (its device node vanished); quick to ask."""
+        ...
+
+    @property
     def last_byte_ns(self) -> int:
         """CLOCK_BOOTTIME of the last byte either way; 0 before the first."""
         ...
@@ -64,7 +65,7 @@ class Link(Protocol):
         """Take the line.
 
         Raises:
-            DriverUnavailable: No such port. PortBusy: taken by somebody else, or no permission.
+            DriverUnavailable: No such port. PortBusy: Taken by somebody else. PortForbidden: No permission.
         """
         ...
 
@@ -100,12 +101,14 @@ class SerialLink:
     """A serial port, 8 data bits, taken for ourselves alone.
 
     Args:
-        port: Path of the device node, best one below /dev/serial/by-path, which survives a reboot.
+        port: Path of the device node, best one below /dev/serial/by-path, which survives a reboot; or a USB
+            adapter by what it says of itself (``drivers.ports``), looked for at every ``open``.
         baud: Bits per second.
         timeout_s: Longest wait of ``read`` when the caller names none.
         exclusive: Keep every other process away while open.
         parity: ``N``, ``E`` or ``O``.
         stop_bits: 1 or 2.
+        finder: Finds the device node.
 
     Thread: one owner.
     """
@@ -119,8 +122,11 @@ class SerialLink:
         exclusive: bool = True,
         parity: str = "N",
         stop_bits: int = 1,
+        finder: PortFinder | None = None,
     ) -> None:
         self._port = port
+        self._finder = finder or PortFinder()
+        self._node = Path()
         self._baud = baud
         self._timeout_s = timeout_s
         self._exclusive = exclusive
@@ -141,6 +147,11 @@ class SerialLink:
         return self._serial is not None
 
     @property
+    def is_there(self) -> bool:
+        """False when the device node that was opened last has gone."""
+        return self._node.exists()
+
+    @property
     def last_byte_ns(self) -> int:
         """CLOCK_BOOTTIME of the last byte either way; 0 before the first."""
         return self._last_byte_ns
@@ -149,10 +160,11 @@ class SerialLink:
         """Open the port; bytes that waited there from before are thrown away."""
         if self._serial is not None:
             return
+        node = self._node = self._finder.node_of(self._port)
         port: serial.Serial | None = None
         try:
             port = serial.Serial(
-                self._port,
+                str(node),
                 self._baud,
                 parity=self._parity,
                 stopbits=self._stop_bits,
@@ -167,7 +179,11 @@ class SerialLink:
         except (OSError, termios.error, ValueError) as failure:
             if port is not None:
                 port.close()
-            raise _why_not_open(self._port, failure) from failure
+            raise why_not_open(self._port, node, failure) from failure
+        if self._exclusive and (others := holders_of(node)):
+            # Whoever asked for no lock got none, and would now garble every exchange.
+            port.close()
+            raise taken_by(self._port, node, others)
         self._serial, self._lost = port, False
 
     def write(self, data: bytes) -> int:
@@ -232,8 +248,8 @@ class SerialLink:
 class SharedLink:
     """One line with several boards on it: open from the first ``open`` to the last ``close``.
 
-    After a loss any board's ``open`` takes the line again for all of them. All boards must be used by
-    one thread; RS-485 has one master and this is it.
+    After a loss any board's ``open`` takes the line again for all of them. RS-485 has one master and this is
+    it: whoever uses several boards from several threads lets one speak at a time (``edge.lanes.line``).
     """
 
     def __init__(self, link: Link) -> None:
@@ -249,6 +265,11 @@ class SharedLink:
     def is_open(self) -> bool:
         """True while the line below is open."""
         return self._link.is_open
+
+    @property
+    def is_there(self) -> bool:
+        """As the line below."""
+        return self._link.is_there
 
     @property
     def last_byte_ns(self) -> int:
@@ -282,28 +303,3 @@ class SharedLink:
 def _is_pty(fd: int) -> bool:
     major = os.major(os.fstat(fd).st_rdev)
     return _FIRST_PTY_MAJOR <= major <= _LAST_PTY_MAJOR
-
-
-def _why_not_open(port: str, failure: Exception) -> DriverError:
-    """Name the reason why a port did not open, and what to do about it."""
-    code = _errno_of(failure)
-    if code in _TAKEN:
-        return PortBusy(port, "taken by another process; stop it, or choose another port")
-    if code in _FORBIDDEN:
-        return PortBusy(port, "no permission; add the user to group dialout (sudo usermod -aG dialout $USER)")
-    if code in _NO_TERMINAL:
-        return DriverUnavailable(port, "is not a serial port")
-    if code in _ABSENT or not Path(port).exists():
-        return DriverUnavailable(port, "no such port; plugged in? ls /dev/serial/by-path")
-    return DriverUnavailable(port, f"cannot be opened: {failure}")
-
-
-def _errno_of(failure: BaseException | None) -> int | None:
-    """Error number of a failure; pyserial hides some in the exception that it replaces."""
-    while failure is not None:
-        if isinstance(failure, OSError) and failure.errno is not None:
-            return failure.errno
-        if isinstance(failure, termios.error) and failure.args:
-            return int(failure.args[0])
-        failure = failure.__context__
-    return None

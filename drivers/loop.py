@@ -63,6 +63,11 @@ class LoopLink:
         return self._wire.is_open[self._end]
 
     @property
+    def is_there(self) -> bool:
+        """True until the line is cut."""
+        return not self._wire.is_cut[self._end]
+
+    @property
     def last_byte_ns(self) -> int:
         """CLOCK_BOOTTIME of the last byte either way at this end; 0 before the first."""
         return self._last_byte_ns

@@ -5,8 +5,17 @@ as printed on the boards. A driver does no pulses, no retries and no interlocks:
 actuation, which must hold them in one place for every board.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+Wanted = Callable[[], bool]
+"""Asked between the exchanges of a slow reading: True gives it up (``Abandoned``)."""
+
+
+def never() -> bool:
+    """Nothing else is wanted."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +40,39 @@ class Capabilities:
     forbidden: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Oddities:
+    """What a driver met that did no harm and still says that something is wrong with board or line.
+
+    Attributes:
+        slow_answers: Took more than half of the time allowed.
+        stray_bytes: Nobody asked for: noise, late or doubled answers, another master.
+    """
+
+    slow_answers: int = 0
+    stray_bytes: int = 0
+
+
 class Board(Protocol):
-    """A board on a line. Used by one thread: the owner of its line."""
+    """A board on a line. Used by one thread: the owner of its line.
+
+    Attributes:
+        name: What the configuration calls it.
+        oddities: Counts up for as long as the driver lives.
+    """
 
     name: str
+    oddities: Oddities
+
+    @property
+    def is_there(self) -> bool:
+        """False when its port has visibly gone; quick to ask."""
+        ...
+
+    @property
+    def free_ns(self) -> int:
+        """CLOCK_BOOTTIME from which the board takes a frame; before that, sending waits."""
+        ...
 
     @property
     def capabilities(self) -> Capabilities:
@@ -45,7 +83,7 @@ class Board(Protocol):
         """Open the port and identify the board without switching anything.
 
         Raises:
-            DriverUnavailable: No such port. PortBusy: taken, or no permission.
+            DriverUnavailable: No such port. PortBusy: Taken by somebody else. PortForbidden: No permission.
             ReplyTimeout, BadReply: Nothing, or something else, answers there.
         """
         ...
@@ -61,11 +99,15 @@ class Board(Protocol):
         """
         ...
 
-    def read_outputs(self) -> tuple[bool, ...]:
+    def read_outputs(self, wanted: Wanted = never) -> tuple[bool, ...]:
         """Energised channels as the board reports them.
+
+        Args:
+            wanted: Whether something more urgent needs the board; asked between exchanges.
 
         Raises:
             CommandRefused: The board cannot tell (``reads_back`` is False).
+            Abandoned: Given up because of ``wanted``.
         """
         ...
 

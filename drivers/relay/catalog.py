@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from drivers.errors import DriverError, DriverUnavailable
-from drivers.link import Link, SerialLink
+from drivers.lines import line_to
+from drivers.link import Link
 from drivers.relay.base import Board
 
 # type -> (module:class, default baud, options that the type fixes)
@@ -22,6 +23,13 @@ BOARD_TYPES: dict[str, tuple[str, int, dict[str, object]]] = {
     "devantech": ("drivers.relay.devantech:DevantechBoard", 9600, {}),
     "numato": ("drivers.relay.numato:NumatoBoard", 115_200, {}),
     "gpio": ("drivers.relay.gpio:GpioBoard", 0, {}),
+}
+# Relays and inputs that boards of a Modbus family usually have.
+USUAL_CHANNELS: dict[str, tuple[int, int]] = {
+    "waveshare": (8, 0),
+    "lc": (8, 8),
+    "quirk0100": (4, 0),
+    "r421a08": (8, 0),
 }
 _LINE_OPTIONS = ("baud", "parity", "stop_bits")
 
@@ -47,7 +55,7 @@ def open_board(name: str, type: str, *, port: str | Link, **options: object) -> 
     Args:
         name: What the configuration calls the board.
         type: One of ``BOARD_TYPES``.
-        port: Path of the port, or a line that several boards share (``SharedLink``).
+        port: Where it hangs (``drivers.ports``), or a line of one's own, as boards that share one need it.
         options: ``baud``, ``parity``, ``stop_bits`` of the port, and the options of the driver.
 
     Raises:
@@ -76,7 +84,7 @@ def open_board(name: str, type: str, *, port: str | Link, **options: object) -> 
     try:
         if not on_serial_line:
             return cast("Board", board_class(name, **fixed, **options))
-        link = SerialLink(port, **{"baud": baud, **line_options}) if isinstance(port, str) else port  # type: ignore[arg-type]
+        link = line_to(port, **{"baud": baud, **line_options}) if isinstance(port, str) else port  # type: ignore[arg-type]
         return cast("Board", board_class(name, link, **fixed, **options))
     except (TypeError, ValueError) as failure:
         if isinstance(failure, DriverError):

@@ -4,12 +4,20 @@ A pin is taken together with its released level in one step, so that a relay doe
 becomes an input, and the relay falls off, when closed. Inputs pull up: a dry contact to ground is active.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from drivers.errors import CommandRefused, DriverClosed, DriverError, DriverUnavailable, PortBusy
+from drivers.errors import (
+    CommandRefused,
+    DriverClosed,
+    DriverError,
+    DriverUnavailable,
+    LinkLost,
+    PortBusy,
+)
 from drivers.link import boot_ns
-from drivers.relay.base import Capabilities
+from drivers.relay.base import Capabilities, Oddities, Wanted, never
 
 
 class GpioBoard:
@@ -33,6 +41,7 @@ class GpioBoard:
         pull_up: bool = True,
     ) -> None:
         self.name = name
+        self.oddities = Oddities()
         pins = [*output_pins, *input_pins]
         if not pins or len(set(pins)) != len(pins):
             raise DriverError(name, f"pins {pins}: name at least one, and each only once")
@@ -41,6 +50,7 @@ class GpioBoard:
         self._outputs: list[Any] = []
         self._inputs: list[Any] = []
         self._is_open = False
+        self._failures: tuple[type[Exception], ...] = (OSError,)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,6 +64,16 @@ class GpioBoard:
             min_gap_ms=0,
         )
 
+    @property
+    def is_there(self) -> bool:
+        """Pins do not go away."""
+        return True
+
+    @property
+    def free_ns(self) -> int:
+        """Pins need no pause."""
+        return 0
+
     def open(self) -> None:
         """Take the pins; every relay is released.
 
@@ -65,8 +85,9 @@ class GpioBoard:
             import gpiozero
         except ImportError as failure:
             raise DriverUnavailable(
-                self.name, "needs gpiozero: sudo apt install python3-gpiozero"
+                self.name, "needs gpiozero: pip install 'gatehouse[gpio]', or apt install python3-gpiozero"
             ) from failure
+        self._failures = (gpiozero.GPIOZeroError, OSError)
         try:
             for pin in self._output_pins:
                 device = gpiozero.DigitalOutputDevice(
@@ -88,18 +109,22 @@ class GpioBoard:
         self._check()
         if not 1 <= channel <= len(self._outputs):
             raise CommandRefused(self.name, f"no channel {channel}; this board has {len(self._outputs)}")
-        self._outputs[channel - 1].value = on
+        with self._losing():
+            self._outputs[channel - 1].value = on
         return boot_ns()
 
-    def read_outputs(self) -> tuple[bool, ...]:
+    def read_outputs(self, wanted: Wanted = never) -> tuple[bool, ...]:
         """Levels of the relays' pins."""
+        del wanted  # takes no time
         self._check()
-        return tuple(bool(device.value) for device in self._outputs)
+        with self._losing():
+            return tuple(bool(device.value) for device in self._outputs)
 
     def read_inputs(self) -> tuple[bool, ...]:
         """Active contacts."""
         self._check()
-        return tuple(bool(device.value) for device in self._inputs)
+        with self._losing():
+            return tuple(bool(device.value) for device in self._inputs)
 
     def close(self) -> None:
         """Give the pins back. Safe to call twice."""
@@ -107,6 +132,14 @@ class GpioBoard:
         for device in (*self._outputs, *self._inputs):
             device.close()
         self._outputs, self._inputs = [], []
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Map what the pins' library may raise in use."""
+        try:
+            yield
+        except self._failures as failure:
+            raise LinkLost(self.name, f"the pins can no longer be used: {failure}") from failure
 
     def _check(self) -> None:
         if not self._is_open:

@@ -6,10 +6,11 @@ the board times a pulse: a host that dies with a relay on leaves it on (the lane
 """
 
 import logging
+import time
 
-from drivers.errors import BadReply, CommandRefused, DriverError, ReplyTimeout
-from drivers.link import Link
-from drivers.relay.base import Capabilities
+from drivers.errors import CommandRefused, DriverError, ReplyTimeout
+from drivers.link import NS_PER_MS, Link, boot_ns
+from drivers.relay.base import Capabilities, Wanted, never
 from drivers.relay.lcus_codec import (
     BOARD_SIZES,
     STATUS_QUERY,
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 PACING_MS = 60.0  # 50 ms was enough for one implementer, another needed 100; back-to-back frames get lost
 _QUIET_S = 0.06  # a text line takes 10.4 ms at 9600 baud; a pause of several ends the answer
 _BINARY_QUIET_S = 0.02
+_LOOK_UP_NS = 2 * NS_PER_MS
 
 
 class LcusBoard(SerialBoard):
@@ -102,17 +104,24 @@ class LcusBoard(SerialBoard):
         self._check_channel(channel, self._channels or 0)
         return self._send(encode_switch(channel, on))
 
-    def read_outputs(self) -> tuple[bool, ...]:
+    def read_outputs(self, wanted: Wanted = never) -> tuple[bool, ...]:
         """Ask twice and return the second answer, because the first may be one state behind.
+
+        Between the two the board is free, and whoever wants it gets it.
 
         Raises:
             CommandRefused: This board does not answer the query.
+            Abandoned: Something more urgent wants the board.
             ReplyTimeout, BadReply, LinkLost.
         """
         if not self.capabilities.reads_back and self._is_open:
             raise CommandRefused(self.where, "this board does not tell its state")
         # Both answers must be sound: if the first query got lost, the second answer may be the old state.
         self._query()
+        while (early_ns := self.free_ns - boot_ns()) > 0:
+            self._stop_if(wanted)
+            time.sleep(min(early_ns, _LOOK_UP_NS) / 1e9)
+        self._stop_if(wanted)
         return self._query()
 
     def read_inputs(self) -> tuple[bool, ...]:
@@ -120,13 +129,15 @@ class LcusBoard(SerialBoard):
         return ()
 
     def _query(self) -> tuple[bool, ...]:
-        self._send(STATUS_QUERY)
+        self._question(STATUS_QUERY)
         if self._dialect is Dialect.BINARY:
             data = self._collect(lambda _: False, quiet_s=_BINARY_QUIET_S)
             states = decode_binary_status(data)
         else:
             data = self._collect(self._is_whole_text, quiet_s=_QUIET_S)
             states = decode_text_status(data)
+            if states is not None:
+                self.oddities.stray_bytes += len(data) - len(states) * TEXT_BYTES_PER_CHANNEL
         return self._accept(states, data)
 
     def _is_whole_text(self, data: bytes) -> bool:
@@ -147,7 +158,7 @@ class LcusBoard(SerialBoard):
         if (states := decode_text_status(data)) is None:
             return Dialect.BINARY, self._accept(decode_binary_status(data), data)
         if self._told_channels is None and len(data) != len(states) * TEXT_BYTES_PER_CHANNEL:
-            raise BadReply(self.where, f"a damaged status answer: {data[:16].hex(' ')} ...")
+            raise self._bad(f"a damaged status answer: {data[:16].hex(' ')} ...")
         return Dialect.TEXT, self._accept(states, data)
 
     def _ask_twice_at_most(self) -> bytes:
@@ -162,7 +173,7 @@ class LcusBoard(SerialBoard):
 
     def _accept(self, states: tuple[bool, ...] | None, data: bytes) -> tuple[bool, ...]:
         if states is None or len(states) not in BOARD_SIZES:
-            raise BadReply(self.where, f"not an LCUS status: {data[:16].hex(' ')}; is this the board?")
+            raise self._bad(f"not an LCUS status: {data[:16].hex(' ')}; is this the board?")
         if self._told_channels is not None and len(states) != self._told_channels:
-            raise BadReply(self.where, f"{len(states)} relays answered, {self._told_channels} did before")
+            raise self._bad(f"{len(states)} relays answered, {self._told_channels} did before")
         return states

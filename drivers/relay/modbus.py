@@ -1,4 +1,4 @@
-"""Modbus RTU relay and input boards on RS-485: one request, one answer, never a second try from here.
+"""Modbus relay and input boards, on RS-485 or a network: one request, one answer, never a second try here.
 
 A lost answer means that the state is unknown; whether to repeat is the caller's decision (repeating is safe
 for everything sent from here, because nothing toggles). Many two-wire adapters return what was sent. The
@@ -8,10 +8,19 @@ board that is not there: ``open`` looks for an echo with a read, whose answer ne
 
 import logging
 
-from drivers.errors import BadReply, CommandRefused, DriverError, ReplyTimeout
+from drivers.errors import (
+    AnswerPending,
+    BadReply,
+    CommandRefused,
+    DriverError,
+    ReplyTimeout,
+    UnexpectedEcho,
+    WrongUnit,
+)
 from drivers.link import Link, boot_ns
-from drivers.relay.base import Capabilities
-from drivers.relay.modbus_codec import Refusal, Reply, Request, find_other_unit, find_reply, read_registers
+from drivers.relay.base import Capabilities, Wanted, never
+from drivers.relay.modbus_codec import Refusal, Reply, Request, read_registers
+from drivers.relay.modbus_framing import FRAMINGS
 from drivers.relay.modbus_profiles import PROFILES
 from drivers.relay.serial_board import SerialBoard
 
@@ -21,16 +30,17 @@ _UNITS = range(1, 256)  # the standard ends at 247, but LC boards leave the fact
 
 
 class ModbusBoard(SerialBoard):
-    """A Modbus RTU board. Thread: the owner of its line.
+    """A Modbus board. Thread: the owner of its line.
 
     Args:
         name: What the configuration calls the board.
         link: Its line; a ``SharedLink`` when several boards are on it.
         profile: Family, one of ``PROFILES``.
+        framing: ``rtu``, or ``tcp`` for a board that speaks Modbus TCP.
         address: Unit address of the board, 1..255.
         outputs, inputs: Channels; None takes the family's usual number.
         reply_timeout_ms: Longest wait for an answer; USB adapters need 300 or more.
-        gap_ms: Silence on the line before a request.
+        gap_ms: Silence on the line before a request; the standard wants 3.5 characters, 3.6 ms at 9600 baud.
         local_echo: The adapter returns what is sent; None finds out in ``open``.
     """
 
@@ -40,30 +50,35 @@ class ModbusBoard(SerialBoard):
         link: Link,
         *,
         profile: str,
+        framing: str = "rtu",
         address: int = 1,
         outputs: int | None = None,
         inputs: int | None = None,
         reply_timeout_ms: float = 300.0,
-        gap_ms: float = 20.0,
+        gap_ms: float = 5.0,
         local_echo: bool | None = None,
     ) -> None:
         super().__init__(name, link, gap_ms=gap_ms, reply_timeout_ms=reply_timeout_ms)
         if profile not in PROFILES:
             raise DriverError(name, f"unknown Modbus profile {profile!r}; known: {', '.join(PROFILES)}")
+        if framing not in FRAMINGS:
+            raise DriverError(name, f"unknown framing {framing!r}; known: {', '.join(FRAMINGS)}")
         if address not in _UNITS:
             raise DriverError(name, f"address = {address}: must be 1..255")
         self._profile = PROFILES[profile]
+        self._framing = FRAMINGS[framing]()
         self._unit = address
-        self._outputs = self._profile.outputs if outputs is None else outputs
-        self._inputs = self._profile.inputs if inputs is None else inputs
+        usual_outputs, usual_inputs = self._profile.usual_channels
+        self._outputs = usual_outputs if outputs is None else outputs
+        self._inputs = usual_inputs if inputs is None else inputs
         if not 0 <= self._outputs <= 32 or not 0 <= self._inputs <= 32 or not self._outputs + self._inputs:
             raise DriverError(name, f"outputs = {self._outputs}, inputs = {self._inputs}: 1 to 32 channels")
         if self._inputs and not self._profile.inputs_per_read:
             raise DriverError(name, f"inputs = {self._inputs}: boards of family {profile} have none")
         self._gap_ms = round(gap_ms)
-        self._fixed_echo = local_echo
-        self._echoes = bool(local_echo)
-        self._late_until_ns: dict[int, int] = {}  # function code -> CLOCK_BOOTTIME
+        self._fixed_echo = False if framing == "tcp" else local_echo
+        self._echoes = bool(self._fixed_echo)
+        self._late_ns: dict[int, int] = {}  # function code -> CLOCK_BOOTTIME
 
     @property
     def capabilities(self) -> Capabilities:
@@ -86,7 +101,7 @@ class ModbusBoard(SerialBoard):
             CommandRefused: The board is in a mode in which its inputs drive its relays.
         """
         self._take_line()
-        self._late_until_ns.clear()
+        self._late_ns.clear()
         try:
             if self._fixed_echo is None:
                 self._echoes = self._find_echo()
@@ -95,6 +110,11 @@ class ModbusBoard(SerialBoard):
             if self._inputs:
                 self.read_inputs()
             self._check_control_modes()
+        except ReplyTimeout as silence:
+            self.close()
+            if "echo" in str(silence):
+                raise
+            raise ReplyTimeout(self.where, self._whom_to_look_for()) from silence
         except DriverError:
             self.close()
             raise
@@ -125,12 +145,15 @@ class ModbusBoard(SerialBoard):
             raise CommandRefused(self.where, f"a pulse of {ms} ms; the board can do 1..{timer.longest_ms} ms")
         return self._ask(timer.request(self._unit, channel, -(-ms // timer.step_ms)))[1]
 
-    def read_outputs(self) -> tuple[bool, ...]:
+    def read_outputs(self, wanted: Wanted = never) -> tuple[bool, ...]:
         """Energised relays as the board reports them."""
         requests = self._profile.read_outputs(self._unit, self._outputs)
         if not requests:
             raise CommandRefused(self.where, "boards of this family do not tell their state")
-        replies = [self._ask(request)[0] for request in requests]
+        replies = []
+        for request in requests:
+            self._stop_if(wanted)
+            replies.append(self._ask(request)[0])
         return self._profile.decode_outputs(replies, self._outputs)
 
     def read_inputs(self) -> tuple[bool, ...]:
@@ -143,38 +166,62 @@ class ModbusBoard(SerialBoard):
     def _ask(self, request: Request) -> tuple[Reply, int]:
         """One exchange; returns the reply and the CLOCK_BOOTTIME at which the request had left."""
         self._refuse_while_late(request)
-        sent_ns = self._send(request.frame)
+        sent = self._framing.wrap(request)
+        sent_ns = self._send(sent)
         reply = None
         try:
-            data = self._collect(lambda seen: self._find(seen, request) is not None)
-            reply = self._find(data, request)
+            data = self._collect(lambda seen: self._find(seen, request, sent) is not None)
+            reply = self._find(data, request, sent)
         finally:
             if reply is None and not request.is_echoed:
                 late_ns = round(self._reply_timeout_s * 1e9)
-                self._late_until_ns[request.function] = boot_ns() + late_ns
+                self._late_ns[request.function] = boot_ns() + late_ns
         if reply is None:
-            raise self._why_no_reply(data, request)
-        if not self._echoes and not request.is_echoed and request.frame in data:
-            raise BadReply(self.where, "the line returns what is sent; set local_echo = true")
+            raise self._why_no_reply(data, request, sent)
+        echoed = sent in data and not request.is_echoed
+        if echoed and not self._echoes:
+            raise UnexpectedEcho(self.where, "the line returns what is sent; set local_echo = true")
+        self.oddities.stray_bytes += len(data) - (reply.end - reply.start) - len(sent) * self._echoes
         if reply.refusal is not None:
-            known = reply.refusal in tuple(Refusal)
-            reason = Refusal(reply.refusal).name.lower().replace("_", " ") if known else "unknown reason"
-            raise CommandRefused(self.where, f"the board refused function {request.function}: {reason}")
+            raise self._why_refused(reply.refusal, request)
         return reply, sent_ns
 
-    def _find(self, data: bytes, request: Request) -> Reply | None:
+    def _find(self, data: bytes, request: Request, sent: bytes) -> Reply | None:
         if not self._echoes:
-            return find_reply(data, request)
-        echo_at = data.find(request.frame)
-        return None if echo_at < 0 else find_reply(data, request, echo_at + len(request.frame))
+            return self._framing.find(data, request)
+        echo_at = data.find(sent)
+        return None if echo_at < 0 else self._framing.find(data, request, echo_at + len(sent))
 
-    def _why_no_reply(self, data: bytes, request: Request) -> DriverError:
-        if data == request.frame:
+    def _why_no_reply(self, data: bytes, request: Request, sent: bytes) -> DriverError:
+        if data == sent:
             return ReplyTimeout(self.where, "only the echo of our own request came back; is the board wired?")
-        behind = data[data.find(request.frame) + len(request.frame) :] if self._echoes else data
-        if (other := find_other_unit(behind, request)) is not None:
-            return BadReply(self.where, f"unit {other} answered a request to unit {self._unit}")
-        return BadReply(self.where, f"damaged answer: {data[:24].hex(' ')}")
+        if self._framing.is_late(data):
+            return ReplyTimeout(self.where, "only answers to earlier requests came, none to the last one")
+        behind = data[data.find(sent) + len(sent) :] if self._echoes else data
+        if (other := self._framing.find_other_unit(behind, request)) is not None:
+            reason = f"unit {other} answered a request to unit {self._unit}; check the address of each board"
+            return WrongUnit(self.where, reason)
+        look_at = (
+            "a board that speaks Modbus TCP?" if self._framing.numbers_answers else "right baud? parity?"
+        )
+        return BadReply(self.where, f"damaged answer: {data[:24].hex(' ')}; {look_at} right board type?")
+
+    def _why_refused(self, code: int, request: Request) -> DriverError:
+        if code in (Refusal.NO_WAY_TO_UNIT, Refusal.UNIT_SILENT):
+            return ReplyTimeout(
+                self.where, f"the gateway gets no answer from unit {self._unit}; right address?"
+            )
+        known = code in tuple(Refusal)
+        reason = Refusal(code).name.lower().replace("_", " ") if known else f"reason {code}"
+        return CommandRefused(self.where, f"the board refused function {request.function}: {reason}")
+
+    def _whom_to_look_for(self) -> str:
+        within = (
+            f"unit {self._unit} does not answer within {self._reply_timeout_s * 1000:.0f} ms; right address?"
+        )
+        if self._framing.numbers_answers:
+            return f"{within} is the board behind the gateway on?"
+        return f"{within} on? A and B not swapped? right baud?"
 
     def _refuse_while_late(self, request: Request) -> None:
         """After a lost answer, refuse the same kind of read until that answer can no longer arrive.
@@ -183,8 +230,8 @@ class ModbusBoard(SerialBoard):
         need no such wait, because their answer repeats what was written. Nothing blocks here: the owner of
         the line may have to switch another relay meanwhile.
         """
-        if boot_ns() < self._late_until_ns.get(request.function, 0):
-            raise ReplyTimeout(self.where, "the answer to the last read may still be under way")
+        if not self._framing.numbers_answers and boot_ns() < self._late_ns.get(request.function, 0):
+            raise AnswerPending(self.where, "the answer to the last read may still be under way")
 
     def _find_echo(self) -> bool:
         """Send one read and see whether it comes back; a board that does not answer it is no fault here."""
@@ -193,20 +240,23 @@ class ModbusBoard(SerialBoard):
             probe = self._profile.input_request(self._unit, self._inputs)
         elif requests := self._profile.read_outputs(self._unit, self._outputs):
             probe = requests[0]
-        self._send(probe.frame)
+        sent = self._framing.wrap(probe)
+        self._send(sent)
         try:
-            data = self._collect(lambda seen: find_reply(seen, probe) is not None)
+            data = self._collect(lambda seen: self._framing.find(seen, probe) is not None)
         except ReplyTimeout:
             return False
-        return probe.frame in data
+        return sent in data
 
     def _check_control_modes(self) -> None:
         modes_of = self._profile.control_modes
-        if modes_of is None or not self._inputs or not self._outputs:
-            return  # without inputs there is nothing that could drive a relay
+        if modes_of is None or not self._outputs:
+            return
         try:
             modes = self._ask(modes_of(self._unit, self._outputs))[0].registers()
-        except CommandRefused as refusal:
+        except (CommandRefused, ReplyTimeout) as refusal:
+            if not self._inputs:
+                return  # the type without inputs has no such registers, and nothing that could drive a relay
             reason = "no control mode registers: not the type with inputs? Set inputs = 0"
             raise CommandRefused(self.where, reason) from refusal
         for channel, mode in enumerate(modes, start=1):

@@ -23,7 +23,7 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, WriteSing
 
 MIN_FRAME_BYTES = 4
 _EXCEPTION_BYTES = 5
-_EXCEPTION_FLAG = 0x80
+EXCEPTION_FLAG = 0x80
 _OVERHEAD_BYTES = 3  # address and CRC
 _framer = FramerRTU(DecodePDU(is_server=False))
 
@@ -48,6 +48,8 @@ class Refusal(IntEnum):
     DEVICE_FAILED = 4
     STILL_WORKING = 5
     BUSY = 6
+    NO_WAY_TO_UNIT = 10  # from a gateway
+    UNIT_SILENT = 11  # from a gateway
 
 
 class _WriteCoilValue(ModbusPDU):
@@ -97,11 +99,12 @@ class Reply:
     Attributes:
         data: Bytes between function code and CRC.
         refusal: Exception code, or None when the board obeyed.
-        end: Where the frame ended in the bytes that were searched.
+        start, end: Where the frame lay in the bytes that were searched.
     """
 
     data: bytes
     refusal: int | None
+    start: int
     end: int
 
     def bits(self, count: int) -> tuple[bool, ...]:
@@ -171,12 +174,12 @@ def find_reply(data: bytes, request: Request, start: int = 0) -> Reply | None:
             continue
         if data[at + 1] == request.function:
             end = at + request.reply_bytes
-            if end <= len(data) and _answers(data[at:end], request):
-                return Reply(data[at + 2 : end - 2], None, end)
-        elif data[at + 1] == request.function | _EXCEPTION_FLAG:
+            if end <= len(data) and has_sound_crc(data[at:end]) and answers(data[at : end - 2], request):
+                return Reply(data[at + 2 : end - 2], None, at, end)
+        elif data[at + 1] == request.function | EXCEPTION_FLAG:
             end = at + _EXCEPTION_BYTES
             if end <= len(data) and has_sound_crc(data[at:end]):
-                return Reply(b"", data[at + 2], end)
+                return Reply(b"", data[at + 2], at, end)
     return None
 
 
@@ -190,9 +193,8 @@ def find_other_unit(data: bytes, request: Request) -> int | None:
     return None
 
 
-def _answers(frame: bytes, request: Request) -> bool:
-    if not has_sound_crc(frame):
-        return False
+def answers(body: bytes, request: Request) -> bool:
+    """True when unit, function and data (no CRC) are what this request asked for, as far as form goes."""
     if request.is_echoed:
-        return frame[2:6] == request.frame[2:6]
-    return frame[2] == len(frame) - _OVERHEAD_BYTES - 2
+        return body[2:6] == request.frame[2:6]
+    return body[2] == len(body) - _OVERHEAD_BYTES

@@ -11,6 +11,7 @@ The dangerous operations of a family are named in ``forbidden`` and have no func
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from drivers.relay.catalog import USUAL_CHANNELS
 from drivers.relay.modbus_codec import (
     Reply,
     Request,
@@ -44,7 +45,6 @@ class Profile:
 
     Attributes:
         name: As in the configuration.
-        outputs, inputs: Channels when the configuration names none.
         switch: ``(unit, channel, on)`` -> request.
         switch_all: ``(unit, states)`` -> one request for every relay, or None.
         read_outputs: ``(unit, channels)`` -> requests that together tell every relay; empty = cannot.
@@ -56,8 +56,6 @@ class Profile:
     """
 
     name: str
-    outputs: int
-    inputs: int
     switch: Callable[[int, int, bool], Request]
     switch_all: Callable[[int, tuple[bool, ...]], Request] | None
     read_outputs: Callable[[int, int], list[Request]]
@@ -66,6 +64,11 @@ class Profile:
     pulse: Pulse | None = None
     control_modes: Callable[[int, int], Request] | None = None
     forbidden: tuple[str, ...] = ()
+
+    @property
+    def usual_channels(self) -> tuple[int, int]:
+        """Relays and inputs when the configuration names none."""
+        return USUAL_CHANNELS[self.name]
 
     def decode_outputs(self, replies: list[Reply], channels: int) -> tuple[bool, ...]:
         """Relay states from the replies to ``read_outputs``."""
@@ -107,8 +110,6 @@ def _read_each_register(unit: int, channels: int) -> list[Request]:
 PROFILES: dict[str, Profile] = {
     "waveshare": Profile(
         name="waveshare",
-        outputs=8,
-        inputs=0,
         switch=_switch_coil,
         switch_all=_switch_coils,
         read_outputs=_read_all_coils,
@@ -122,8 +123,6 @@ PROFILES: dict[str, Profile] = {
     ),
     "lc": Profile(
         name="lc",
-        outputs=8,
-        inputs=8,
         switch=_switch_coil,
         switch_all=_switch_coils,
         read_outputs=_read_all_coils,
@@ -131,8 +130,6 @@ PROFILES: dict[str, Profile] = {
     ),
     "quirk0100": Profile(
         name="quirk0100",
-        outputs=4,
-        inputs=0,
         switch=_switch_quirk,
         switch_all=None,
         read_outputs=lambda _unit, _channels: [],
@@ -140,8 +137,6 @@ PROFILES: dict[str, Profile] = {
     ),
     "r421a08": Profile(
         name="r421a08",
-        outputs=8,
-        inputs=0,
         switch=_switch_register,
         switch_all=None,
         read_outputs=_read_each_register,

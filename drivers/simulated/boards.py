@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.link import boot_ns
+from drivers.simulated.jacks import Jack
 from drivers.simulated.line import SimulatedLine
 
 _HISTORY_LENGTH = 100_000
@@ -25,9 +26,10 @@ class SimulatedBoard(SimulatedLine):
         channels: int,
         inputs: int = 0,
         link: Path | None = None,
+        jack: Jack | None = None,
         wire_baud: int | None = None,
     ) -> None:
-        super().__init__(name, link=link, wire_baud=wire_baud)
+        super().__init__(name, link=link, jack=jack, wire_baud=wire_baud)
         self._changes: deque[tuple[int, int, bool]] = deque(maxlen=_HISTORY_LENGTH)
         self._relays = [False] * channels
         self._inputs = [False] * inputs

@@ -57,8 +57,8 @@ class SimulatedLcusBoard(SimulatedBoard):
             self._last_frame_ns = now_ns
             if too_fast:
                 self.lost_frames += 1
-            elif self.faults.drop_requests > 0:
-                self.faults.drop_requests -= 1
+            elif self.is_lost():
+                continue
             elif command is not None:
                 self.switch(*command)
             elif self._dialect is not Dialect.NONE:

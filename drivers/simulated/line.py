@@ -1,8 +1,7 @@
-"""The device's side of a serial line: a pseudo-terminal, one thread, and faults that can be ordered.
+"""The device's side of a line: a pseudo-terminal or a TCP port, one thread, and faults that can be ordered.
 
-The far side opens ``port`` like any serial port. The line is raw and does not echo. Unplugging closes the
-pseudo-terminal, so that the other side sees exactly what a pulled USB plug gives: end of file and EIO. A new
-one is made on ``replug``; a link file, if given, is re-pointed, as udev re-points /dev/serial/by-path.
+The far side opens ``port`` like any other; what plugging and unplugging mean to it is said in
+``drivers.simulated.jacks``.
 
 Not modelled: parity and framing errors, flow control, and (unless ``wire_baud`` is set) the time on the wire.
 """
@@ -12,7 +11,6 @@ import os
 import select
 import threading
 import time
-import tty
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,12 +21,13 @@ from typing import Self
 
 from drivers.errors import DriverClosed
 from drivers.link import NS_PER_MS, boot_ns
+from drivers.simulated.jacks import Jack, PtyJack
 
 log = logging.getLogger(__name__)
 
 _BITS_PER_BYTE = 10  # start, eight data, stop
-_READ_BYTES = 4096
 _HISTORY_LENGTH = 100_000
+_DOUBLE_AFTER_NS = 15 * NS_PER_MS
 
 
 @dataclass(slots=True)
@@ -43,6 +42,8 @@ class LineFaults:
         garbage_before, garbage_after: Bytes around every reply.
         garbage_inside: Bytes pushed into the middle of every reply.
         corrupt: So many of the next replies arrive with one bit flipped.
+        corrupt_at: In which byte of the reply; -1 is the last.
+        duplicate: So many of the next replies arrive twice.
         late_ms: Delay of every reply.
         split_bytes: Replies arrive in pieces of this size, 2 ms apart; 0 = whole.
         echo: The adapter returns what is sent on the line.
@@ -58,6 +59,8 @@ class LineFaults:
     garbage_after: bytes = b""
     garbage_inside: bytes = b""
     corrupt: int = 0
+    corrupt_at: int = 0
+    duplicate: int = 0
     late_ms: float = 0.0
     split_bytes: int = 0
     echo: bool = False
@@ -66,26 +69,32 @@ class LineFaults:
 
 
 class SimulatedLine:
-    """A device on a pseudo-terminal; boards derive from it and say what bytes mean.
+    """A device at the end of a line; boards derive from it and say what bytes mean.
 
     Args:
         name: Name of the device and of its thread.
         link: Path of a symbolic link to keep pointed at the port.
+        jack: Where it is plugged in; None: a pseudo-terminal.
         wire_baud: Let bytes take the time that they would take at this speed; None = no time.
 
     Thread: one, named after the device; it alone touches the descriptor and calls ``received`` and ``tick``.
     """
 
-    def __init__(self, name: str, *, link: Path | None = None, wire_baud: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        link: Path | None = None,
+        jack: Jack | None = None,
+        wire_baud: int | None = None,
+    ) -> None:
         self.name = name
         self.faults = LineFaults()
         self._heard: deque[tuple[int, bytes]] = deque(maxlen=_HISTORY_LENGTH)
         self._records = threading.Lock()  # guards what the device's thread appends and others read
-        self._link = link
+        self._jack: Jack = jack or PtyJack(link)
         self._ns_per_byte = 0 if wire_baud is None else _BITS_PER_BYTE * 1_000_000_000 // wire_baud
         self._jobs: deque[Callable[[], None]] = deque()
-        self._master: int | None = None
-        self._slave_path = ""
         self._wake: int | None = None
         self._poll: select.epoll | None = None
         self._thread: threading.Thread | None = None
@@ -109,6 +118,13 @@ class SimulatedLine:
     def power_down(self) -> None:
         """The plug was pulled; a board that the plug feeds falls asleep."""
 
+    def is_lost(self) -> bool:
+        """True when a request that has arrived is one of those that ``drop_requests`` takes away."""
+        if self.faults.drop_requests <= 0:
+            return False
+        self.faults.drop_requests -= 1
+        return True
+
     # What a user does.
 
     @property
@@ -119,8 +135,8 @@ class SimulatedLine:
 
     @property
     def port(self) -> str:
-        """The path to open: the link if there is one, else the pseudo-terminal, new after ``replug``."""
-        return str(self._link) if self._link is not None else self._slave_path
+        """What the other side opens; a pseudo-terminal without a link is another one after ``replug``."""
+        return self._jack.port
 
     def start(self) -> Self:
         """Plug the device in and start its thread."""
@@ -218,11 +234,7 @@ class SimulatedLine:
             due_ns = min((at_ns for at_ns in wakes if at_ns is not None), default=None)
 
     def _take_arrivals(self) -> None:
-        while self._master is not None:
-            try:
-                data = os.read(self._master, _READ_BYTES)
-            except OSError:  # EAGAIN: nothing there; EIO: nobody has the port open
-                return
+        for data in self._jack.arrivals():
             self._hear(data)
 
     def _hear(self, data: bytes) -> None:
@@ -248,12 +260,17 @@ class SimulatedLine:
             return
         if faults.corrupt > 0:
             faults.corrupt -= 1
-            reply = bytes((reply[0] ^ 0x10,)) + reply[1:]
+            damaged = bytearray(reply)
+            damaged[faults.corrupt_at] ^= 0x10
+            reply = bytes(damaged)
         half = len(reply) // 2
         reply = reply[:half] + faults.garbage_inside + reply[half:]
         reply = faults.garbage_before + reply + faults.garbage_after
         at_ns = boot_ns() + round(faults.late_ms * NS_PER_MS) + len(reply) * self._ns_per_byte
         step = faults.split_bytes or len(reply)
+        if faults.duplicate > 0:
+            faults.duplicate -= 1
+            self._outgoing.append((at_ns + _DOUBLE_AFTER_NS, reply))
         for i in range(0, len(reply), step):
             self._outgoing.append((at_ns + i // step * 2 * NS_PER_MS, reply[i : i + step]))
 
@@ -262,37 +279,15 @@ class SimulatedLine:
         due = [data for at_ns, data in self._outgoing if at_ns <= now_ns]
         self._outgoing = [item for item in self._outgoing if item[0] > now_ns]
         for data in due:
-            if self._master is not None:
-                with suppress(OSError):  # nobody has the port open, or nobody reads: a real line loses it too
-                    os.write(self._master, data)
+            self._jack.send(data)
 
     def _plug_in(self) -> None:
-        if self._master is not None:
-            return
-        master, slave = os.openpty()
-        self._slave_path = os.ttyname(slave)
-        os.close(slave)
-        tty.setraw(master)
-        os.set_blocking(master, False)
-        self._master = master
-        if self._poll is not None:
-            # Edge-triggered, because a port that nobody has open reports a hang-up for ever.
-            self._poll.register(master, select.EPOLLIN | select.EPOLLET)
-        if self._link is not None:
-            fresh = self._link.with_name(f"{self._link.name}.new")
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(self._slave_path)
-            fresh.replace(self._link)
-        self.power_up()
+        if self._poll is not None and self._jack.plug_in(self._poll):
+            self.power_up()
 
     def _pull_out(self) -> None:
-        master, self._master = self._master, None
-        if master is None:
-            return
-        os.close(master)
-        self._outgoing.clear()
-        if self._link is not None:
-            self._link.unlink(missing_ok=True)
+        if self._jack.pull_out():
+            self._outgoing.clear()
 
     def _nudge(self) -> None:
         if self._wake is not None:

@@ -1,8 +1,8 @@
-"""A simulated Modbus RTU board of any family in ``modbus_profiles``, seen from the device.
+"""A simulated Modbus board of any family in ``modbus_profiles``, seen from the device: RTU or TCP.
 
-It cuts requests out of the stream by length and CRC, keeps silent about what is not for it, and answers what
-it does not know with an exception, as the boards do. It obeys the dangerous operations too (toggle, latch,
-linkage mode), so that a driver that used them would be found out.
+It cuts requests out of the stream by length and CRC (or by the TCP header), keeps silent about what is not
+for it, and answers what it does not know with an exception, as the boards do. It obeys the dangerous
+operations too (toggle, latch, linkage mode), so that a driver that used them would be found out.
 """
 
 import struct
@@ -11,6 +11,7 @@ from pathlib import Path
 from drivers.link import NS_PER_MS
 from drivers.relay.modbus_codec import Function, Refusal, append_crc, has_sound_crc
 from drivers.simulated.boards import SimulatedBoard
+from drivers.simulated.jacks import Jack, TcpJack
 
 BROADCAST = 0
 _ON, _OFF, _TOGGLE, _QUIRK_ON = 0xFF00, 0x0000, 0x5500, 0x0100
@@ -18,6 +19,7 @@ _ALL, _TOGGLE_ALL = 0x00FF, 0x01FF
 _FLASH_ON, _FLASH_MAX = 0x0200, 0x7FFF
 _CONTROL_MODE = 0x1000
 _LONGEST_REQUEST_BYTES = 64
+_HEADER = struct.Struct(">HHHB")  # of Modbus TCP: transaction, protocol, length of what follows, unit
 
 
 class _Refused(Exception):
@@ -49,9 +51,10 @@ class SimulatedModbusBoard(SimulatedBoard):
         *,
         name: str = "modbus",
         link: Path | None = None,
+        jack: Jack | None = None,
         wire_baud: int | None = None,
     ) -> None:
-        super().__init__(name, channels=outputs, inputs=inputs, link=link, wire_baud=wire_baud)
+        super().__init__(name, channels=outputs, inputs=inputs, link=link, jack=jack, wire_baud=wire_baud)
         self._profile = profile
         self._address = address
         self._buffer = b""
@@ -73,20 +76,30 @@ class SimulatedModbusBoard(SimulatedBoard):
         self._buffer += data
         replies: list[bytes] = []
         while (request := self._next_request()) is not None:
-            if self.faults.drop_requests > 0:
-                self.faults.drop_requests -= 1
-                continue
-            unit, function = request[0], request[1]
-            if unit not in (self._address, BROADCAST):
-                continue
-            try:
-                answer = bytes((function,)) + self._obey(function, request[2:-2])
-            except _Refused as refused:
-                answer = bytes((function | 0x80, refused.reason))
-            answer_as = self._address if self.faults.answer_as is None else self.faults.answer_as
-            if unit != BROADCAST:
-                replies.append(append_crc(bytes((answer_as,)) + answer))
+            if (answer := self.exchange(request[:-2])) is not None:
+                replies.append(append_crc(answer))
         return replies
+
+    def exchange(self, body: bytes) -> bytes | None:
+        """Obey one request.
+
+        Args:
+            body: Unit, function, data.
+
+        Returns:
+            Unit, function, data of the answer; None when there is none.
+        """
+        if self.is_lost():
+            return None
+        unit, function = body[0], body[1]
+        if unit not in (self._address, BROADCAST):
+            return None
+        try:
+            answer = bytes((function,)) + self._obey(function, body[2:])
+        except _Refused as refused:
+            answer = bytes((function | 0x80, refused.reason))
+        answer_as = self._address if self.faults.answer_as is None else self.faults.answer_as
+        return None if unit == BROADCAST else bytes((answer_as,)) + answer
 
     def _next_request(self) -> bytes | None:
         """Cut the next sound request, for whomever, out of the buffer; skip what cannot become one."""
@@ -186,3 +199,38 @@ class SimulatedModbusBoard(SimulatedBoard):
             if address + i < len(states) and states[address + i]:
                 octets[i // 8] |= 1 << (i % 8)
         return bytes((len(octets),)) + bytes(octets)
+
+
+class SimulatedModbusTcpBoard(SimulatedModbusBoard):
+    """The same boards with a network plug: Modbus TCP on a port of this machine."""
+
+    def __init__(
+        self,
+        profile: str = "waveshare",
+        address: int = 1,
+        outputs: int = 8,
+        inputs: int = 0,
+        *,
+        name: str = "modbus-tcp",
+        wire_baud: int | None = None,
+    ) -> None:
+        super().__init__(profile, address, outputs, inputs, name=name, jack=TcpJack(), wire_baud=wire_baud)
+
+    def received(self, data: bytes, now_ns: int) -> list[bytes]:
+        """Answer every whole request under its own transaction number."""
+        del now_ns
+        self._buffer += data
+        replies: list[bytes] = []
+        while len(self._buffer) > _HEADER.size:
+            transaction, protocol, length, _ = _HEADER.unpack_from(self._buffer)
+            end = _HEADER.size - 1 + length
+            if protocol or not 2 <= length <= _LONGEST_REQUEST_BYTES:
+                self._buffer = b""  # a stream that has lost its place never finds it again
+                break
+            if end > len(self._buffer):
+                break
+            body, self._buffer = self._buffer[_HEADER.size - 1 : end], self._buffer[end:]
+            if (answer := self.exchange(body)) is not None:
+                header = _HEADER.pack(transaction, 0, len(answer), answer[0])
+                replies.append(header + answer[1:])
+        return replies

@@ -8,8 +8,15 @@ from drivers.simulated.boards import SimulatedBoard
 class SimulatedKmtronicBoard(SimulatedBoard):
     """KMTronic USB relay board: three-byte commands that start with FF."""
 
-    def __init__(self, channels: int = 8, *, name: str = "kmtronic", link: Path | None = None) -> None:
-        super().__init__(name, channels=channels, link=link)
+    def __init__(
+        self,
+        channels: int = 8,
+        *,
+        name: str = "kmtronic",
+        link: Path | None = None,
+        wire_baud: int | None = None,
+    ) -> None:
+        super().__init__(name, channels=channels, link=link, wire_baud=wire_baud)
         self._buffer = b""
 
     def power_up(self) -> None:
@@ -27,6 +34,8 @@ class SimulatedKmtronicBoard(SimulatedBoard):
                 continue
             _, channel, what = self._buffer[:3]
             self._buffer = self._buffer[3:]
+            if self.is_lost():
+                continue
             if channel == 9 and what == 0 and len(self.relays) > 2:
                 replies.append(bytes(self.relays))
             elif what == 3 and 1 <= channel <= len(self.relays) <= 2:
@@ -39,14 +48,23 @@ class SimulatedKmtronicBoard(SimulatedBoard):
 class SimulatedDevantechBoard(SimulatedBoard):
     """Devantech USB-RLY08: one byte per command."""
 
-    def __init__(self, channels: int = 8, *, name: str = "devantech", link: Path | None = None) -> None:
-        super().__init__(name, channels=channels, link=link)
+    def __init__(
+        self,
+        channels: int = 8,
+        *,
+        name: str = "devantech",
+        link: Path | None = None,
+        wire_baud: int | None = None,
+    ) -> None:
+        super().__init__(name, channels=channels, link=link, wire_baud=wire_baud)
 
     def received(self, data: bytes, now_ns: int) -> list[bytes]:
         """Obey and answer every byte."""
         del now_ns
         replies: list[bytes] = []
         for byte in data:
+            if self.is_lost():
+                continue
             if byte == 0x5B:
                 replies.append(bytes((sum(on << i for i, on in enumerate(self.relays)),)))
             elif byte in (0x64, 0x6E):
@@ -62,8 +80,15 @@ class SimulatedDevantechBoard(SimulatedBoard):
 class SimulatedNumatoBoard(SimulatedBoard):
     """Numato relay module: lines of text, an echo, a prompt."""
 
-    def __init__(self, channels: int = 8, *, name: str = "numato", link: Path | None = None) -> None:
-        super().__init__(name, channels=channels, link=link)
+    def __init__(
+        self,
+        channels: int = 8,
+        *,
+        name: str = "numato",
+        link: Path | None = None,
+        wire_baud: int | None = None,
+    ) -> None:
+        super().__init__(name, channels=channels, link=link, wire_baud=wire_baud)
         self._buffer = b""
 
     def power_up(self) -> None:
@@ -75,7 +100,8 @@ class SimulatedNumatoBoard(SimulatedBoard):
         del now_ns
         self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\r")
-        return [line + b"\n\r" + self._obey(line.decode("ascii", "replace").split()) + b">" for line in lines]
+        heard = (line for line in lines if not self.is_lost())
+        return [line + b"\n\r" + self._obey(line.decode("ascii", "replace").split()) + b">" for line in heard]
 
     def _obey(self, words: list[str]) -> bytes:
         match words:
