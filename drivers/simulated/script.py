@@ -5,7 +5,8 @@
     {"kind": "level", "input": "fire", "during": [30, 40]}
     {"kind": "fault", "board": "lcus", "fault": "unplug", "during": [50, 55]}
 
-Inputs of levels: fire, hold_key, exit_button, loop, beam. Faults: unplug, silent, mute; boards: lcus, io.
+Inputs of levels: fire, hold_key, exit_button, loop, beam, second_loop, edge, tamper.
+Faults: unplug, silent, mute; boards: lcus, io.
 A car with ``only_if_up`` waits in front of the loop at its time until the boom is up, then drives as written,
 only later; when its patience is over it turns back. Without it, it drives whatever the boom does.
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 from drivers.errors import DriverError
 
-LEVELS = ("fire", "hold_key", "exit_button", "loop", "beam")
+LEVELS = ("fire", "hold_key", "exit_button", "loop", "beam", "second_loop", "edge", "tamper")
 FAULTS = ("unplug", "silent", "mute")
 BOARDS = ("lcus", "io")
 _KEYS = {

@@ -3,6 +3,9 @@ r"""A whole simulated site: an LCUS board and a Modbus input board, wired to a b
     LCUS relays   1 open   2 close   3 stop   4 door lock
     IO inputs     1 open limit   2 closed limit   3 loop   4 beam   5 fire   6 hold key
                   7 door contact (active while the leaf is open)   8 exit button
+    extended, on an LCUS-8 and 16 contacts, besides:
+    LCUS relays   5 red lamp   6 green lamp   7 alarm
+    IO inputs     9 second loop   10 safety edge   11 tamper
 
 As a program it lives on when the daemon dies, like the concrete it stands for:
 
@@ -25,8 +28,8 @@ from drivers.errors import DriverError
 from drivers.link import boot_ns
 from drivers.simulated.barrier import CONTACTS, BarrierTraits, SimulatedBarrier
 from drivers.simulated.boards import SimulatedBoard
+from drivers.simulated.catalog import simulate
 from drivers.simulated.door import DoorTraits, SimulatedDoor
-from drivers.simulated.lcus import SimulatedLcusBoard
 from drivers.simulated.modbus import SimulatedModbusBoard
 from drivers.simulated.script import LEVELS, Car, CarOnTheWay, Fault, Level, Person, read_script
 
@@ -42,6 +45,8 @@ INPUT_NAMES = (
     "door_contact",
     "exit_button",
 )
+EXTRA_INPUTS = ("second_loop", "edge", "tamper")
+EXTENDED_RELAYS, EXTENDED_INPUTS = 8, 16
 _UP_ENOUGH_DEG = 80.0  # a driver starts when the boom is about up
 
 
@@ -58,6 +63,8 @@ class SimulatedSite:
             may delay a frame by ten milliseconds.
         io_address: Unit address of the input board (a family ``lc`` board without relays).
         wire_baud: Let bytes take their time on both wires.
+        family: Of the relay board, which is called ``lcus`` here whatever it is.
+        extended: With more relays and contacts, see the module; the relay board is then an LCUS-8.
 
     Thread: ``simulated-site`` moves boom and leaf; each board has its own. Methods may be called from any.
     """
@@ -75,13 +82,27 @@ class SimulatedSite:
         drop_faster_than_ms: float = 40.0,
         io_address: int = 1,
         wire_baud: int | None = None,
+        family: str = "lcus",
+        extended: bool = False,
     ) -> None:
         now_ns = boot_ns()
-        self.lcus = SimulatedLcusBoard(
-            4, dialect, drop_faster_than_ms=drop_faster_than_ms, link=lcus_link, wire_baud=wire_baud
+        self.lcus = simulate(
+            family,
+            link=lcus_link,
+            wire_baud=wire_baud,
+            dialect=dialect,
+            drop_faster_than_ms=drop_faster_than_ms,
+            channels=EXTENDED_RELAYS if extended else 0,
         )
+        self._extra_inputs = EXTRA_INPUTS if extended else ()
         self.io = SimulatedModbusBoard(
-            "lc", io_address, outputs=0, inputs=8, name="io", link=io_link, wire_baud=wire_baud
+            "waveshare" if extended else "lc",
+            io_address,
+            outputs=0,
+            inputs=EXTENDED_INPUTS if extended else len(INPUT_NAMES),
+            name="io",
+            link=io_link,
+            wire_baud=wire_baud,
         )
         self.barrier = SimulatedBarrier(now_ns, barrier)
         self.door = SimulatedDoor(now_ns, door)
@@ -155,9 +176,9 @@ class SimulatedSite:
             barrier, door = self.barrier, self.door
             return {
                 "boot_ns": boot_ns(),
-                "relays": list(self.lcus.relays),
+                "relays": list(self.lcus.relays[:LOCK_RELAY]),
                 "pulses": list(self._pulses),
-                "inputs": dict(zip(INPUT_NAMES, self.io.inputs, strict=True)),
+                "inputs": dict(zip((*INPUT_NAMES, *self._extra_inputs), self.io.inputs, strict=False)),
                 "barrier": {
                     "angle_deg": round(barrier.angle_deg, 1),
                     "motion": barrier.motion,
@@ -204,7 +225,8 @@ class SimulatedSite:
             }
             for name in ("fire", "hold_key", "exit_button"):
                 inputs[name] = self._held.get(name, name in levels)
-            for channel, name in enumerate(INPUT_NAMES, start=1):
+            inputs |= {name: self._held.get(name, name in levels) for name in self._extra_inputs}
+            for channel, name in enumerate((*INPUT_NAMES, *self._extra_inputs), start=1):
                 self.io.set_input(channel, inputs[name])
 
     def _still_waits(self, person: Person, now_s: float, now_ns: int) -> bool:
@@ -214,6 +236,8 @@ class SimulatedSite:
         return not went and now_s < person.at_s + person.patience_s
 
     def _relay_changed(self, channel: int, on: bool, now_ns: int) -> None:
+        if channel > LOCK_RELAY:
+            return  # nothing hangs there
         with self._lock:
             self._pulses[channel - 1] += on
             if channel == LOCK_RELAY:
