@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 JsonObject = Mapping[str, Any]
 
@@ -29,6 +29,28 @@ class Kind(StrEnum):
 
     FACE = "face"
     PLATE = "plate"
+    CARD = "card"
+    QR = "qr"
+    PIN = "pin"
+
+
+class Liveness(StrEnum):
+    """How much speaks for a living face before the camera; each level includes the ones before it.
+
+    ``none``: nothing was asked, or too little was seen. ``passive``: no sign of a screen or of paper in what
+    was seen anyway. ``challenge``: the head turned as it was told. ``model``: a classifier that the user gave
+    says so. None of them is proof; see "Liveness" in the README.
+    """
+
+    NONE = "none"
+    PASSIVE = "passive"
+    CHALLENGE = "challenge"
+    MODEL = "model"
+
+    def meets(self, wanted: "Liveness | str") -> bool:
+        """Whether this level is at least another."""
+        order = tuple(Liveness)
+        return order.index(self) >= order.index(Liveness(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +101,16 @@ class Sighting:
         quality: 0..1, how far the read can be trusted before looking at its content.
         lattice: For a plate: per-position candidates. Empty for a face.
         template: For a face: the descriptor as little-endian float32 bytes. Empty for a plate.
+        template_set: Name of the set that the template belongs to; it is compared with no other.
         crop_jpeg: The evidence picture, cut from the very frame that was read.
         stages_ms: Milliseconds spent per stage (detect, read, ...).
         ended: True for the last record of a track: it has left; the other fields repeat the last read.
         flaw: Empty, or why the read cannot be used ("too small", "blurred", ...): not enough, not unknown.
+        text: For a QR code: what it says, believed by nobody.
+        points: For a face: x and y of right eye, left eye, nose tip, right and left corner of the mouth, in
+            pixels of the frame. Empty when the detector gives no such points.
+        cues: Numbers about liveness and what they were made of (``edge.vision.liveness``); a cue that could
+            not be judged is absent.
     """
 
     camera: str
@@ -96,10 +124,33 @@ class Sighting:
     quality: float
     lattice: Lattice = ()
     template: bytes = b""
+    template_set: str = ""
     crop_jpeg: bytes = b""
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     ended: bool = False
     flaw: str = ""
+    text: str = ""
+    points: tuple[float, ...] = ()
+    cues: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A card, a PIN or a QR code that somebody presented at a lane; nothing about it is checked yet.
+
+    Attributes:
+        lane: Name of the lane it was presented at.
+        kind: What it is.
+        value: Number of the card, digits of the PIN, text of the code. Never logged.
+        at_ns: When.
+        source: Name of the reader or camera; session and place are empty where there are none.
+    """
+
+    lane: str
+    kind: Literal["card", "pin", "qr"]
+    value: str = field(repr=False)
+    at_ns: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +164,7 @@ class Identity:
         first_ns, last_ns: Capture time of the first and of the deciding read.
         visit: Id that stays the same over several tracks of one visit; the unit of one access event.
         explanation: Every number that led here; goes into the event as it is.
+        liveness: For a face: the level that its track has reached.
     """
 
     camera: str
@@ -130,6 +182,7 @@ class Identity:
     explanation: Mapping[str, Any] = field(default_factory=dict)
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     crop_jpeg: bytes = b""
+    liveness: Liveness = Liveness.NONE
 
 
 class Verdict(StrEnum):
@@ -161,6 +214,21 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     LANE_FAULT = "lane_fault"
     KILL_SWITCH = "kill_switch"
+    UNKNOWN_CARD = "unknown_card"
+    LIVENESS_NOT_MET = "liveness_not_met"
+    FACE_WANTED = "face_wanted"
+    SECOND_FACTOR_MISSING = "second_factor_missing"
+    SECOND_FACTOR_OF_ANOTHER = "second_factor_of_another"
+    PIN_ALONE = "pin_alone"
+    PIN_WRONG = "pin_wrong"
+    PIN_LOCKED = "pin_locked"
+    QR_UNREADABLE = "qr_unreadable"
+    QR_UNKNOWN_ISSUER = "qr_unknown_issuer"
+    QR_FORGED = "qr_forged"
+    QR_USED = "qr_used"
+    QR_REVOKED = "qr_revoked"
+    QR_HOLDER_UNKNOWN = "qr_holder_unknown"
+    CANNOT_RECORD = "cannot_record"
 
 
 REASON_TEXT: Mapping[Reason, tuple[str, str]] = {
@@ -182,6 +250,33 @@ REASON_TEXT: Mapping[Reason, tuple[str, str]] = {
     Reason.TOO_LATE: ("decided too late, not actuated", "超过时限,不动作"),
     Reason.LANE_FAULT: ("the lane has a fault", "通道故障"),
     Reason.KILL_SWITCH: ("automatic opening is switched off", "自动开门已停用"),
+    Reason.UNKNOWN_CARD: ("card is not on the roster", "卡未登记"),
+    Reason.LIVENESS_NOT_MET: (
+        "face known, but not shown to be alive: a second factor is asked for",
+        "人脸已识别,活体未确认,请出示二维码或输入密码",
+    ),
+    Reason.FACE_WANTED: ("second factor is good, now the face", "凭证有效,请看摄像头"),
+    Reason.SECOND_FACTOR_MISSING: ("no second factor in time", "未在时限内出示第二凭证"),
+    Reason.SECOND_FACTOR_OF_ANOTHER: (
+        "second factor belongs to another person",
+        "第二凭证不属于此人",
+    ),
+    Reason.PIN_ALONE: ("a PIN without a face that was recognised", "请先完成人脸识别再输入密码"),
+    Reason.PIN_WRONG: ("wrong PIN", "密码错误"),
+    Reason.PIN_LOCKED: (
+        "too many wrong PINs, this lane takes none for a while",
+        "密码错误次数过多,已暂时锁定",
+    ),
+    Reason.QR_UNREADABLE: ("not a pass of this community", "不是本社区通行码"),
+    Reason.QR_UNKNOWN_ISSUER: ("issuer of the pass is not known here", "通行码签发方未知"),
+    Reason.QR_FORGED: ("signature of the pass does not fit", "通行码签名无效"),
+    Reason.QR_USED: ("pass has been used", "通行码已使用"),
+    Reason.QR_REVOKED: ("pass has been taken back", "通行码已作废"),
+    Reason.QR_HOLDER_UNKNOWN: (
+        "holder or host of the pass is not on the roster",
+        "通行码持有人或邀请人不在名单",
+    ),
+    Reason.CANNOT_RECORD: ("the use of the pass cannot be recorded", "无法记录通行码使用,不放行"),
 }
 
 
@@ -192,7 +287,7 @@ class Decision:
     Attributes:
         id: UUIDv7; the cause of the command that may follow.
         subject: The person (roster id) it was decided for; None for strangers.
-        credential: What was matched: the plate text, "face", "command".
+        credential: What was matched: the plate text, "face", "face+qr", "card", "command".
         decided_ns: When; not_after_ns: after this boot time the lane records it and moves nothing (SAFE-3).
         checked: The names of the checks in the order in which they were made, the failing one last.
     """
@@ -209,6 +304,34 @@ class Decision:
     checked: tuple[str, ...] = ()
     roster_rev: int = 0
     config_rev: int = 0
+
+
+class Step(StrEnum):
+    """What is asked of a person at a lane."""
+
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+    LOOK_AHEAD = "look_ahead"
+    SECOND_FACTOR = "second_factor"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a display beside a lane shall say to a person, until it is replaced or its time is over.
+
+    Attributes:
+        en, zh: One line each; empty with ``NOTHING``.
+        until_ns: CLOCK_BOOTTIME.
+        visit: Of whom it is asked.
+    """
+
+    lane: str
+    step: Step
+    en: str
+    zh: str
+    until_ns: int
+    visit: str = ""
 
 
 class Stream(StrEnum):

@@ -1,8 +1,9 @@
 """May this one pass here, now? A list of named checks; the first that objects is the reason.
 
 Default deny (ACC-1): a GRANT needs every check to be content, and whatever is not known objects. WAIT means
-silence: more sightings may still decide. The kill switch, the deny list and the deadline ask nobody else.
-Schedules, passes, passback and parking come as further checks in ``_CASE_CHECKS`` or ``_PERMIT_CHECKS``.
+silence: more sightings, or a second factor, may still decide. The kill switch, the deny list and the deadline
+ask nobody else. Schedules, passback and parking come as further checks in ``_CASE_CHECKS`` or
+``_PERMIT_CHECKS``; what is presented (``edge.presenting``) comes through here as well.
 Pure: the same question has the same answer.
 """
 
@@ -14,11 +15,9 @@ from edge.access.plate_search import find_plate, near_denied
 from edge.access.roster import Person, Roster
 from edge.clock import NS_PER_MS, NS_PER_S, Clock, ClockState
 from edge.records import Decision, Identity, Kind, Reason, Verdict, new_id
-from edge.settings import BarrierLane, DecisionSettings, DoorLane
+from edge.settings import DecisionSettings, Lane
 from models.plate.grammar import parse_plate
 from models.plate.matching import MatchOutcome
-
-Lane = BarrierLane | DoorLane
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,20 @@ class LaneStanding:
     roster_is_stale: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second factor of the same person, already checked.
+
+    Attributes:
+        kind: "pin", "qr" or "card". at_ns: When it was presented.
+        spends: For a pass of few uses: its id, how many, and its end in UTC seconds; due when it opens.
+    """
+
+    kind: str
+    at_ns: int
+    spends: tuple[str, int, int] | None = None
+
+
 @dataclass(slots=True)
 class _Case:
     """One question, and what the checks found out on the way."""
@@ -62,6 +75,7 @@ class _Case:
     not_after_ns: int
     credential: str
     candidates: tuple[Person, ...] = ()
+    second: Second | None = None
     findings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,6 +88,9 @@ def decide(
     now: Moment,
     config_rev: int = 0,
     standing: LaneStanding = LaneStanding(),
+    *,
+    holders: tuple[Person, ...] = (),
+    second: Second | None = None,
 ) -> Decision:
     """Decide about one identity at one lane.
 
@@ -86,6 +103,8 @@ def decide(
         now: The moment for which the answer holds.
         config_rev: Recorded in the decision.
         standing: What the lane objects.
+        holders: For a card or a QR pass that was checked: whose it is.
+        second: For a face: what was presented besides, by the same person.
 
     Returns:
         GRANT only when every check was content; ``checked`` names them in order, an objecting one last. The
@@ -100,9 +119,11 @@ def decide(
         decision,
         now,
         standing,
-        # A capture time in the future must not buy more time.
-        not_after_ns=min(identity.last_ns, now.boot_ns) + deadline_ns,
-        credential="face" if identity.kind is Kind.FACE else identity.subject or "",
+        # The later of both acts; a time in the future must not buy more.
+        not_after_ns=min(max(identity.last_ns, second.at_ns if second else 0), now.boot_ns) + deadline_ns,
+        credential=_credential_word(identity, second),
+        candidates=holders,
+        second=second,
     )
     checked: list[str] = []
     reason = _first_objection(case, checked)
@@ -129,11 +150,18 @@ def decide(
 
 
 def decide_request(
-    reason: Reason, lane_name: str, subject: str | None, now: Moment, not_after_ns: int, config_rev: int = 0
+    reason: Reason,
+    lane_name: str,
+    subject: str | None,
+    now: Moment,
+    not_after_ns: int,
+    config_rev: int = 0,
+    decision_id: str | None = None,
 ) -> Decision:
     """The decision that stands behind an opening without recognition: staff, or the exit button.
 
-    The kill switch does not hold it up; the deadline does.
+    The kill switch does not hold it up; the deadline does. A command's decision has the command's own id, so
+    that the same command is never done twice.
 
     Raises:
         ValueError: The reason is another than ``STAFF_COMMAND`` or ``EXIT_BUTTON``.
@@ -142,7 +170,7 @@ def decide_request(
         raise ValueError(f"{reason} is no reason to open without recognition")
     late = now.boot_ns > not_after_ns
     return Decision(
-        id=new_id(),
+        id=decision_id or new_id(),
         lane=lane_name,
         verdict=Verdict.DENY if late else Verdict.GRANT,
         reason=Reason.TOO_LATE if late else reason,
@@ -156,7 +184,49 @@ def decide_request(
     )
 
 
-_VERDICTS = {Reason.PERMIT: Verdict.GRANT, Reason.NOT_ENOUGH: Verdict.WAIT}
+def decide_presented(
+    reason: Reason,
+    identity: Identity,
+    lane_name: str,
+    now: Moment,
+    *,
+    roster_rev: int = 0,
+    config_rev: int = 0,
+) -> Decision:
+    """The decision about something presented that cannot count, or not yet; it never opens.
+
+    Raises:
+        ValueError: The reason is one that opens.
+    """
+    if reason in (Reason.PERMIT, Reason.STAFF_COMMAND, Reason.EXIT_BUTTON):
+        raise ValueError(f"{reason} is no reason to refuse")
+    return Decision(
+        id=new_id(),
+        lane=lane_name,
+        verdict=Verdict.WAIT if reason is Reason.FACE_WANTED else Verdict.DENY,
+        reason=reason,
+        subject=identity.subject,
+        credential=str(identity.explanation.get("presented", identity.kind.value)),
+        identity=identity,
+        decided_ns=now.boot_ns,
+        not_after_ns=now.boot_ns,
+        checked=("presented",),
+        roster_rev=roster_rev,
+        config_rev=config_rev,
+    )
+
+
+_VERDICTS = {
+    Reason.PERMIT: Verdict.GRANT,
+    Reason.NOT_ENOUGH: Verdict.WAIT,
+    Reason.LIVENESS_NOT_MET: Verdict.WAIT,
+}
+
+
+def _credential_word(identity: Identity, second: Second | None) -> str:
+    if identity.kind is Kind.PLATE:
+        return identity.subject or ""
+    return identity.kind.value if second is None else f"{identity.kind.value}+{second.kind}"
 
 
 def _first_objection(case: _Case, checked: list[str]) -> Reason | None:
@@ -198,6 +268,8 @@ def _identity(case: _Case) -> Reason | None:
         return None if plate is not None and plate.text == identity.subject else Reason.INVALID_PLATE
     if identity.subject is not None:
         return None
+    if identity.kind is not Kind.FACE:
+        return Reason.UNKNOWN_CARD if identity.kind is Kind.CARD else Reason.QR_HOLDER_UNKNOWN
     return Reason.AMBIGUOUS if identity.explanation.get("outcome") == "ambiguous" else Reason.UNKNOWN_FACE
 
 
@@ -206,6 +278,9 @@ def _deny_list(case: _Case) -> Reason | None:
     subject, roster = case.identity.subject or "", case.roster
     if case.identity.kind is Kind.FACE:
         return Reason.DENY_LISTED if subject in roster.denied_persons else None
+    if case.identity.kind is not Kind.PLATE:
+        denied = any(person.id in roster.denied_persons for person in case.candidates)
+        return Reason.DENY_LISTED if denied else None
     hits = near_denied(case.identity, roster)
     if hits:
         case.findings["near_denied"] = [[plate, cost] for plate, cost in hits]
@@ -238,6 +313,9 @@ def _roster(case: _Case) -> Reason | None:
         person = roster.persons.get(subject)
         case.candidates = (person,) if person is not None else ()
         return None if person is not None else Reason.UNKNOWN_FACE
+    if case.identity.kind is not Kind.PLATE:
+        unknown = Reason.UNKNOWN_CARD if case.identity.kind is Kind.CARD else Reason.QR_HOLDER_UNKNOWN
+        return None if case.candidates else unknown
     match = find_plate(case.identity, roster)
     case.findings["plate"] = {
         "outcome": match.outcome.value,
@@ -268,10 +346,7 @@ def _deadline(case: _Case) -> Reason | None:
 
 
 def _permit_lane(case: _Case, person: Person) -> Reason | None:
-    if not person.lanes and not person.zones:
-        return None
-    leads_there = case.lane_name in person.lanes or not set(case.lane.zones).isdisjoint(person.zones)
-    return None if leads_there else Reason.WRONG_LANE
+    return None if person.is_for(case.lane_name, case.lane.zones) else Reason.WRONG_LANE
 
 
 def _permit_clock(case: _Case, person: Person) -> Reason | None:
@@ -284,6 +359,17 @@ def _permit_dates(case: _Case, person: Person) -> Reason | None:
     if start is not None and case.now.utc_ns < start * NS_PER_S:
         return Reason.NOT_YET_VALID
     return Reason.EXPIRED if end is not None and case.now.utc_ns >= end * NS_PER_S else None
+
+
+def _permit_liveness(case: _Case, _person: Person) -> Reason | None:
+    """Last of all: only who may pass otherwise is asked for more, so that nobody learns whom we know."""
+    lane, identity = case.lane, case.identity
+    if identity.kind is not Kind.FACE or lane.liveness == "none":
+        return None
+    if identity.liveness.meets(lane.liveness):
+        return None
+    helped = case.second is not None and case.second.kind in lane.second_factors
+    return None if helped else Reason.LIVENESS_NOT_MET
 
 
 _CASE_CHECKS: tuple[tuple[str, Callable[[_Case], Reason | None]], ...] = (
@@ -301,4 +387,5 @@ _PERMIT_CHECKS: tuple[tuple[str, Callable[[_Case, Person], Reason | None]], ...]
     ("permit_lane", _permit_lane),
     ("permit_clock", _permit_clock),
     ("permit_dates", _permit_dates),
+    ("permit_liveness", _permit_liveness),
 )

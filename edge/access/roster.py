@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from edge.access.cards import card_text
 from edge.errors import UsageError
 from edge.records import JsonObject
 from models.plate.grammar import parse_plate
@@ -27,6 +28,7 @@ class DenyKind(StrEnum):
 
     PERSON = "person"
     PLATE = "plate"
+    QR = "qr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Person:
         lanes: Names of lanes this person may pass; empty together with ``zones``: every lane.
         zones: Names of zones; any lane that leads to one of them may be passed.
         plates: Normalised.
+        cards: Numbers of cards, in decimal (``edge.access.cards``).
         group: Free word ("resident", "staff", ...) for reports and later rules.
     """
 
@@ -52,6 +55,13 @@ class Person:
     zones: tuple[str, ...] = ()
     plates: tuple[str, ...] = ()
     group: str = "resident"
+    cards: tuple[str, ...] = ()
+
+    def is_for(self, lane: str, zones: Sequence[str]) -> bool:
+        """Whether the permit names this lane or a zone it leads to, or nothing at all."""
+        if not self.lanes and not self.zones:
+            return True
+        return lane in self.lanes or not set(zones).isdisjoint(self.zones)
 
     @property
     def has_dates(self) -> bool:
@@ -61,7 +71,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class DenyEntry:
-    """A person (by id) or a plate (normalised) that never passes by recognition, whatever else is said."""
+    """A person (by id), a plate (normalised) or a QR pass (by its jti) that never opens anything."""
 
     kind: DenyKind
     value: str
@@ -76,7 +86,8 @@ class Roster:
         persons: By id.
         by_plate: Persons by normalised plate; a family car belongs to several.
         plates: The keys of ``by_plate``, as the set that plate matching wants.
-        deny: As given; ``denied_persons`` and ``denied_plates`` are their values by kind.
+        by_card: Persons by card number, as readers say it.
+        deny: As given; ``denied_persons``, ``denied_plates``, ``denied_passes`` are their values by kind.
     """
 
     rev: int = 0
@@ -86,6 +97,8 @@ class Roster:
     deny: tuple[DenyEntry, ...] = ()
     denied_persons: frozenset[str] = frozenset()
     denied_plates: frozenset[str] = frozenset()
+    denied_passes: frozenset[str] = frozenset()
+    by_card: Mapping[str, tuple[Person, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def of(cls, rev: int, persons: Sequence[Person], deny: Sequence[DenyEntry] = ()) -> "Roster":
@@ -96,12 +109,15 @@ class Roster:
         """
         by_id: dict[str, Person] = {}
         by_plate: dict[str, tuple[Person, ...]] = {}
+        by_card: dict[str, tuple[Person, ...]] = {}
         for person in persons:
             if person.id in by_id:
                 raise UsageError(f"person {person.id!r} is in the roster twice")
             by_id[person.id] = person
             for plate in person.plates:
                 by_plate[plate] = (*by_plate.get(plate, ()), person)
+            for card in person.cards:
+                by_card[card] = (*by_card.get(card, ()), person)
         return cls(
             rev,
             MappingProxyType(by_id),
@@ -110,6 +126,8 @@ class Roster:
             tuple(deny),
             frozenset(entry.value for entry in deny if entry.kind is DenyKind.PERSON),
             frozenset(entry.value for entry in deny if entry.kind is DenyKind.PLATE),
+            frozenset(entry.value for entry in deny if entry.kind is DenyKind.QR),
+            MappingProxyType(by_card),
         )
 
 
@@ -144,10 +162,11 @@ def person_from_json(document: JsonObject, *, plates_are_checked: bool = False) 
     valid_from, valid_to = (_seconds(document, where, name) for name in ("valid_from", "valid_to"))
     if valid_from is not None and valid_to is not None and valid_from >= valid_to:
         raise UsageError(f"{where}: valid_from is not before valid_to")
-    plates = _texts(document, where, "plates")
+    plates, cards = _texts(document, where, "plates"), _texts(document, where, "cards")
     if not plates_are_checked:
         try:
             plates = tuple(dict.fromkeys(plate_text(text) for text in plates))
+            cards = tuple(dict.fromkeys(card_text(text) for text in cards))
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
     return Person(
@@ -160,6 +179,7 @@ def person_from_json(document: JsonObject, *, plates_are_checked: bool = False) 
         zones=_names(document, where, "zones"),
         plates=plates,
         group=_text(document, where, "group", default="resident"),
+        cards=cards,
     )
 
 
@@ -175,6 +195,7 @@ def person_to_json(person: Person) -> dict[str, Any]:
         "zones": list(person.zones),
         "plates": list(person.plates),
         "group": person.group,
+        "cards": list(person.cards),
     }
     # A limit of 0 s is a limit; only what is absent or empty may be left out.
     return {name: value for name, value in document.items() if value not in (None, "", []) or name == "group"}
@@ -190,12 +211,12 @@ def deny_from_json(document: JsonObject) -> DenyEntry:
     try:
         kind = DenyKind(_text(document, "deny entry", "kind"))
     except ValueError:
-        raise UsageError(f"deny entry: kind {document['kind']!r} is not person or plate") from None
+        raise UsageError(f"deny entry: kind {document['kind']!r} is not person, plate or qr") from None
     value = _text(document, "deny entry", "value")
     if kind is DenyKind.PLATE:
         value = plate_text(value)
     elif not _PERSON_ID.fullmatch(value):
-        raise UsageError(f"deny entry: {value!r} is no person id")
+        raise UsageError(f"deny entry: {value!r} is no id of a {kind.value}")
     return DenyEntry(kind, value, _text(document, "deny entry", "reason", default=""))
 
 
@@ -228,7 +249,18 @@ def roster_to_json(roster: Roster) -> dict[str, Any]:
     }
 
 
-_PERSON_FIELDS = ("id", "name", "room", "valid_from", "valid_to", "lanes", "zones", "plates", "group")
+_PERSON_FIELDS = (
+    "id",
+    "name",
+    "room",
+    "valid_from",
+    "valid_to",
+    "lanes",
+    "zones",
+    "plates",
+    "group",
+    "cards",
+)
 
 
 def _parsed(text: str | bytes | JsonObject) -> JsonObject:

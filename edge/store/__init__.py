@@ -4,9 +4,12 @@
 - ``envelope``: an event as the bytes that are stored, hashed and sent (CloudEvents 1.0 JSON); chain check.
 - ``schema``, ``writing``, ``reading``: tables of ``events.db``, what may be written, what can be read.
 - ``commits``, ``journal``: the thread that writes, and the API that everybody else uses.
-- ``vault``: the device key; ``set_tables``, ``sets``: roster and sealed face templates in ``sets.db``.
+- ``vault``: the device key; ``set_tables``, ``sets``, ``set_snapshot``: roster and sealed face templates in
+  ``sets.db``; ``faces``, ``portraits``, ``receipts``: its rows about faces, kept pictures, proof of deletion;
+  ``pins``: sealed digests of PINs.
 """
 
+from edge.access.consent import Consent
 from edge.store.database import Database, DatabaseDamaged
 from edge.store.envelope import (
     CONTENT_TYPE,
@@ -19,9 +22,11 @@ from edge.store.envelope import (
 )
 from edge.store.journal import Journal
 from edge.store.reading import EventReader, read_events
+from edge.store.receipts import receipt_to_json
 from edge.store.schema import UNKNOWN, OutboxRow
-from edge.store.set_tables import Consent, Receipt
-from edge.store.sets import SetSnapshot, SetStore
+from edge.store.set_snapshot import SetSnapshot
+from edge.store.set_tables import Note, Receipt
+from edge.store.sets import SetStore
 from edge.store.vault import Vault, open_vault
 from edge.store.writing import CounterTooLow
 
@@ -37,6 +42,7 @@ __all__ = [
     "EnvelopeInvalid",
     "EventReader",
     "Journal",
+    "Note",
     "OutboxRow",
     "Receipt",
     "SetSnapshot",
@@ -45,6 +51,7 @@ __all__ = [
     "from_wire",
     "open_vault",
     "read_events",
+    "receipt_to_json",
     "to_wire",
     "verify_chain",
 ]

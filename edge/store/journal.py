@@ -188,6 +188,17 @@ class Journal(CommitThread):
         """Highest command counter accepted from a key; -1 when none ever was."""
         return self._reader.high_water(kid)
 
+    def spend_pass(self, jti: str, uses: int, exp_utc_s: int) -> bool:
+        """Count one use of a QR pass; on the disk when this returns.
+
+        Returns:
+            False: all its uses are spent, let nobody in.
+
+        Raises:
+            JournalError: It is not on the disk: let nobody in.
+        """
+        return self._wait_for(lambda: self._writer.spend_pass(jti, uses, exp_utc_s))
+
     # Small durable state
 
     def put_state(self, key: str, value: Any, draft: EventDraft | None = None) -> None:

@@ -65,6 +65,14 @@ MIGRATIONS = (
         PRIMARY KEY (stream, seq)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- How often each QR pass of few uses has opened; kept until it has expired.
+    CREATE TABLE passes (
+        jti TEXT PRIMARY KEY,
+        uses INTEGER NOT NULL,
+        exp_utc_s INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

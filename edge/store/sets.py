@@ -3,6 +3,7 @@
 Templates are sealed by the vault before they reach SQLite; a person without a recorded consent has none.
 Every change is one transaction and one step of the revision. Both processes may write (SQLite's lock keeps
 them apart); the daemon asks ``has_changed`` now and then, which costs microseconds, and swaps a new snapshot.
+Only the daemon may write the journal, so what the journal should know is left as a note in the transaction.
 """
 
 import json
@@ -10,48 +11,35 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edge.access.consent import Consent
 from edge.access.roster import DenyEntry, DenyKind, Person, Roster, person_from_json, person_to_json
-from edge.clock import NS_PER_S, Clock
-from edge.errors import JournalError, UsageError, VaultError
-from edge.records import new_id
+from edge.clock import Clock
+from edge.errors import JournalError, UsageError
+from edge.records import JsonObject
 from edge.store.database import Database
-from edge.store.set_tables import MIGRATIONS, Consent, Receipt
+from edge.store.faces import FaceRows, Template
+from edge.store.pins import PinRows
+from edge.store.portraits import Portraits
+from edge.store.receipts import (
+    CONSENT_WITHDRAWN,
+    PERSON_REMOVED,
+    ROSTER_REPLACED,
+    receipt_to_json,
+    write_receipt,
+)
+from edge.store.set_snapshot import SetSnapshot
+from edge.store.set_tables import MIGRATIONS, Note, Receipt
 from edge.store.vault import Vault
-from models.face import Gallery
 
 log = logging.getLogger(__name__)
 
-Template = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SetSnapshot:
-    """Roster and templates of one revision; never changes, so any thread may keep it.
-
-    Attributes:
-        templates: (person id, descriptor) pairs by set name (``faces-<model>``).
-        unreadable: Templates that did not open with this device's key; their persons are not recognised.
-    """
-
-    roster: Roster
-    templates: Mapping[str, tuple[tuple[str, Template], ...]]
-    unreadable: int = 0
-
-    @property
-    def rev(self) -> int:
-        """The revision."""
-        return self.roster.rev
-
-    def gallery(self, set_name: str) -> Gallery:
-        """The templates of one model, ready to be compared; denied persons too, so that they are noticed."""
-        return Gallery.build(set_name, self.templates.get(set_name, ()))
+PICTURES_FOLDER = "pictures"
+RECEIPTS_FOLDER = "receipts"
+ENROLLED, WITHDRAWN, REEMBEDDED = "face.enrolled", "face.withdrawn", "face.reembedded"
+"""Types of the notes, and of the audit events that they become."""
 
 
 class SetStore:
@@ -66,10 +54,13 @@ class SetStore:
         Raises:
             JournalError: It cannot be opened; the message says why.
         """
-        self._vault, self._clock = vault, clock
         self._lock = threading.RLock()
         # Deleted templates are overwritten, not only unlinked.
         self._database = Database(path, MIGRATIONS, secure_delete=True)
+        self._portraits = Portraits(path.with_name(PICTURES_FOLDER), vault)
+        self._papers = path.with_name(RECEIPTS_FOLDER)
+        self._faces = FaceRows(self._database, vault, self._portraits, clock)
+        self._pins = PinRows(self._database, vault, clock)
         self._seen_version = -1
         self._dirty = False
         self._purge_due = False
@@ -89,22 +80,10 @@ class SetStore:
                         "SELECT kind, value, reason FROM deny ORDER BY kind, value"
                     )
                 ]
-                rows = self._database.execute(
-                    "SELECT id, person, set_name, sealed FROM templates ORDER BY person, id"
-                )
-        templates: dict[str, list[tuple[str, Template]]] = {}
-        unreadable = 0
-        for template_id, person, set_name, sealed in rows:
-            try:
-                plain = self._vault.open(sealed, _about(set_name, person, template_id))
-            except VaultError as error:
-                # One bad row must not take everybody's face away, nor anybody's plate.
-                log.error("template %s of person %s is left out: %s", template_id, person, error)
-                unreadable += 1
-                continue
-            templates.setdefault(set_name, []).append((person, np.frombuffer(plain, "<f4")))
-        frozen = {name: tuple(pairs) for name, pairs in templates.items()}
-        return SetSnapshot(Roster.of(rev, _persons(bodies), deny), MappingProxyType(frozen), unreadable)
+                templates, unreadable = self._faces.templates()
+                pins = self._pins.all()
+        roster = Roster.of(rev, _persons(bodies), deny)
+        return SetSnapshot(roster, MappingProxyType(templates), unreadable, MappingProxyType(pins))
 
     def has_changed(self) -> bool:
         """Whether anybody, in any process, has changed the sets since the last ``snapshot``."""
@@ -118,27 +97,52 @@ class SetStore:
         with self._lock:
             return self._rev()
 
+    def person(self, person_id: str) -> Person | None:
+        """The entry of one person on the roster, or None."""
+        with self._lock:
+            rows = self._database.execute("SELECT body FROM persons WHERE id = ?", (person_id,))
+        return next(iter(_persons([row[0] for row in rows])), None)
+
     def consent_of(self, person_id: str) -> Consent | None:
         """The consent that stands, or None."""
         with self._lock:
-            rows = self._database.execute(
-                "SELECT who, when_utc_s, text_version, channel FROM consents WHERE person = ?", (person_id,)
-            )
-        return Consent(*rows[0]) if rows else None
+            return self._faces.consent_of(person_id)
 
     def template_counts(self) -> Mapping[str, int]:
-        """Number of templates per person who has any."""
+        """Number of templates, of all sets, per person who has any."""
+        return {person: sum(sets.values()) for person, sets in self.face_counts().items()}
+
+    def face_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Number of templates by person and set name, of persons who have any."""
         with self._lock:
-            rows = self._database.execute("SELECT person, count(*) FROM templates GROUP BY person")
-        return {person: int(count) for person, count in rows}
+            return self._faces.counts()
+
+    def pictures_of(self, person_id: str) -> tuple[str, ...]:
+        """Ids of the pictures that are kept of a person."""
+        with self._lock:
+            return self._faces.pictures_of(person_id)
+
+    def picture(self, picture_id: str, person_id: str) -> bytes:
+        """A kept picture, as it was handed in.
+
+        Raises:
+            VaultError: It is gone, was altered, or is another person's.
+        """
+        return self._portraits.read(picture_id, person_id)
 
     def receipts(self) -> tuple[Receipt, ...]:
         """All deletions of templates, oldest first."""
         with self._lock:
-            rows = self._database.execute(
-                "SELECT id, person, why, templates, text_version, when_utc_s, rev FROM receipts ORDER BY id"
-            )
-        return tuple(Receipt(*row) for row in rows)
+            return self._faces.receipts()
+
+    def receipt_path(self, receipt: Receipt) -> Path:
+        """The paper of a receipt; written again if it is not there."""
+        return write_receipt(self._papers, receipt)
+
+    def notes(self, limit: int = 20) -> tuple[Note, ...]:
+        """What happened here and the journal was not told yet; ``drop_notes`` when it was."""
+        with self._lock:
+            return self._faces.notes(limit)
 
     # Writing: each returns the new revision, or what the deletion left as proof
 
@@ -157,12 +161,28 @@ class SetStore:
         try:
             with self._changing() as rev:
                 self._known(person_id)
-                receipt = self._erase(person_id, "person removed", rev)
+                receipt, pictures = self._erase(person_id, PERSON_REMOVED, rev)
                 self._database.execute("DELETE FROM persons WHERE id = ?", (person_id,))
         except UsageError:
             return None
-        self._purge()
+        self._clean_up(pictures, [receipt])
         return receipt
+
+    def put_pin(self, person_id: str, pin: str) -> int:
+        """Set a person's PIN; only its digest is kept, sealed.
+
+        Raises:
+            UsageError: There is no such person, or the PIN is not good enough.
+        """
+        with self._changing() as rev:
+            self._known(person_id)
+            self._pins.put(person_id, pin)
+        return rev
+
+    def remove_pin(self, person_id: str) -> bool:
+        """Delete a person's PIN; False when there was none."""
+        with self._changing():
+            return self._pins.remove(person_id)
 
     def put_deny(self, entry: DenyEntry) -> int:
         """Add or replace a deny entry."""
@@ -189,7 +209,7 @@ class SetStore:
         with self._changing(roster.rev) as rev:
             before = [str(row[0]) for row in self._database.execute("SELECT id FROM persons ORDER BY id")]
             gone = [person_id for person_id in before if person_id not in roster.persons]
-            receipts = tuple(self._erase(person_id, "roster replaced", rev) for person_id in gone)
+            erased = [self._erase(person_id, ROSTER_REPLACED, rev) for person_id in gone]
             for person_id in gone:
                 self._database.execute("DELETE FROM persons WHERE id = ?", (person_id,))
             for person in roster.persons.values():
@@ -199,43 +219,75 @@ class SetStore:
                 self._database.execute(
                     "INSERT INTO deny VALUES (?, ?, ?)", (entry.kind.value, entry.value, entry.reason)
                 )
-        self._purge()
+        receipts = tuple(receipt for receipt, _ in erased)
+        self._clean_up([picture for _, pictures in erased for picture in pictures], receipts)
         return receipts
 
     def put_consent(self, person_id: str, consent: Consent) -> int:
         """Record that a person consents to be recognised by face; a later consent replaces the earlier.
 
         Raises:
-            UsageError: There is no such person, or the consent does not say who, which text and where.
+            UsageError: There is no such person.
+            ConsentMissing: The consent does not say who, which text, where, or a child's guardian.
         """
-        if not (consent.who and consent.text_version and consent.channel):
-            raise UsageError(
-                f"consent of {person_id!r} must say who gave it, to which text version, and where"
-            )
         with self._changing() as rev:
             self._known(person_id)
-            self._database.execute(
-                "INSERT INTO consents VALUES (?, ?, ?, ?, ?) ON CONFLICT (person) DO UPDATE SET"
-                " who = excluded.who, when_utc_s = excluded.when_utc_s,"
-                " text_version = excluded.text_version, channel = excluded.channel",
-                (person_id, consent.who, consent.when_utc_s, consent.text_version, consent.channel),
-            )
+            self._faces.put_consent(person_id, consent)
+        return rev
+
+    def enrol(
+        self,
+        person_id: str,
+        consent: Consent,
+        set_name: str,
+        templates: Sequence[Template],
+        *,
+        person: Person | None = None,
+        pictures: Sequence[bytes] = (),
+        note: JsonObject = MappingProxyType({}),
+    ) -> int:
+        """Record consent, templates and kept pictures of a person: all of it, or nothing.
+
+        Args:
+            person_id: Of somebody on the roster, unless ``person`` is given.
+            consent: Takes the place of an earlier one.
+            set_name: ``faces-<model>``; earlier templates of this set are replaced.
+            templates: (dimensions,) float32 each.
+            person: Put on the roster, or in place of their entry, first.
+            pictures: As handed in; kept only if the consent allows it. Earlier ones are deleted in any case.
+            note: What the journal is told besides person, set and counts; no name, no template, no picture.
+
+        Raises:
+            UsageError: No such person, a wrong record, or a template that is not finite.
+            ConsentMissing: The consent does not say all it must.
+        """
+        kept = pictures if consent.keep_pictures else ()
+        with self._changing() as rev:
+            if person is not None:
+                self._put(person)
+            self._known(person_id)
+            self._faces.put_consent(person_id, consent)
+            self._faces.put_templates(person_id, set_name, templates)
+            earlier = self._faces.put_pictures(person_id, kept)
+            data = {"set": set_name, "templates": len(templates), "pictures_kept": len(kept), **note}
+            self._faces.add_note(ENROLLED, person_id, data)
+        self._clean_up(earlier)
         return rev
 
     def withdraw_consent(self, person_id: str) -> Receipt:
-        """Take a consent back: the templates are gone when this returns, and a receipt says so (PRIV-1).
+        """Take a consent back: templates and pictures are gone when this returns; see the receipt (PRIV-1).
 
         Raises:
             UsageError: There is no such person.
         """
         with self._changing() as rev:
             self._known(person_id)
-            receipt = self._erase(person_id, "consent withdrawn", rev)
-        self._purge()
+            receipt, pictures = self._erase(person_id, CONSENT_WITHDRAWN, rev)
+        self._clean_up(pictures, [receipt])
         return receipt
 
     def put_templates(self, person_id: str, set_name: str, templates: Sequence[Template]) -> int:
-        """Replace a person's templates of one model.
+        """Replace a person's templates of one model; consent and pictures stay as they are.
 
         Args:
             person_id: Of somebody in the roster with a recorded consent.
@@ -245,27 +297,30 @@ class SetStore:
         Raises:
             UsageError: No such person, no consent, or a template is not finite.
         """
-        if any(not np.isfinite(template).all() or template.ndim != 1 for template in templates):
-            raise UsageError(f"a template of {person_id!r} is not a row of finite numbers")
         with self._changing() as rev:
             self._known(person_id)
-            if not self._database.execute("SELECT 1 FROM consents WHERE person = ?", (person_id,)):
-                raise UsageError(
-                    f"person {person_id!r} has not consented to face recognition; record the consent first"
-                )
-            self._database.execute(
-                "DELETE FROM templates WHERE person = ? AND set_name = ?", (person_id, set_name)
-            )
-            for template in templates:
-                template_id = new_id()
-                plain = np.asarray(template, "<f4").tobytes()
-                sealed = self._vault.seal(plain, _about(set_name, person_id, template_id))
-                self._database.execute(
-                    "INSERT INTO templates VALUES (?, ?, ?, ?, ?)",
-                    (template_id, person_id, set_name, sealed, self._clock.utc_ns() // NS_PER_S),
-                )
+            self._faces.put_templates(person_id, set_name, templates)
+            if templates and self._faces.pictures_of(person_id):
+                self._faces.add_note(REEMBEDDED, person_id, {"set": set_name, "templates": len(templates)})
         self._purge()
         return rev
+
+    def drop_other_sets(self, set_name: str) -> int:
+        """Delete templates of other models, of everybody who has templates of this one; returns how many."""
+        with self._changing():
+            count = self._faces.drop_other_sets(set_name)
+        self._purge()
+        return count
+
+    def drop_notes(self, notes: Sequence[Note]) -> None:
+        """The journal has been told these."""
+        with self._lock, self._database.transaction():
+            self._faces.drop_notes(note.id for note in notes)
+
+    def tidy(self) -> None:
+        """Delete kept pictures that belong to nobody: what a crash has left. Once, when a process starts."""
+        with self._lock, self._database.transaction():
+            self._portraits.tidy(self._faces.all_pictures())
 
     def close(self) -> None:
         """Close; harmless when closed."""
@@ -299,20 +354,23 @@ class SetStore:
         if not self._database.execute("SELECT 1 FROM persons WHERE id = ?", (person_id,)):
             raise UsageError(f"no person {person_id!r} in the roster")
 
-    def _erase(self, person_id: str, why: str, rev: int) -> Receipt:
-        """Delete consent and templates, and write the receipt into the same transaction."""
-        versions = self._database.execute("SELECT text_version FROM consents WHERE person = ?", (person_id,))
-        self._database.execute("DELETE FROM templates WHERE person = ?", (person_id,))
-        count = self._database.changes()
-        self._database.execute("DELETE FROM consents WHERE person = ?", (person_id,))
-        version = str(versions[0][0]) if versions else ""
-        now_utc_s = self._clock.utc_ns() // NS_PER_S
-        receipt = Receipt(new_id(), person_id, why, count, version, now_utc_s, rev)
-        self._database.execute(
-            "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (receipt.id, person_id, why, count, version, now_utc_s, rev),
-        )
-        return receipt
+    def _erase(self, person_id: str, why: str, rev: int) -> tuple[Receipt, tuple[str, ...]]:
+        """Delete everything about a face, with receipt and note in the same transaction."""
+        receipt, pictures = self._faces.erase(person_id, why, rev)
+        if receipt.sha256 or receipt.text_version:
+            data = {name: value for name, value in receipt_to_json(receipt).items() if name != "person"}
+            self._faces.add_note(WITHDRAWN, person_id, data)
+        return receipt, pictures
+
+    def _clean_up(self, pictures: Sequence[str], receipts: Sequence[Receipt] = ()) -> None:
+        """After the transaction: files of deleted pictures, papers of receipts, remains in the log."""
+        if pictures:
+            with self._lock, self._database.transaction():
+                self._portraits.delete(pictures)
+        for receipt in receipts:
+            if receipt.sha256 or receipt.text_version:
+                write_receipt(self._papers, receipt)
+        self._purge()
 
     def _purge(self) -> None:
         """Empty the write-ahead log, in which what was deleted still stands."""
@@ -335,8 +393,3 @@ def _persons(bodies: Sequence[str]) -> list[Person]:
         except UsageError as error:
             log.error("a stored person is left out: %s", error)
     return persons
-
-
-def _about(set_name: str, person: str, template_id: str) -> bytes:
-    """What a sealed template is bound to: it does not open in another person's row."""
-    return f"template|{set_name}|{person}|{template_id}".encode()

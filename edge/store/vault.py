@@ -25,6 +25,7 @@ CREDENTIAL = "gatehouse-vault-key"
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
+_TAG_BYTES = 16
 
 
 class Vault:
@@ -40,7 +41,7 @@ class Vault:
             raise VaultError(f"the device key has {len(key)} bytes, not {KEY_BYTES}")
         self._cipher = AESGCM(key)
 
-    def seal(self, plain: bytes, about: bytes) -> bytes:
+    def seal(self, plain: bytes | bytearray | memoryview, about: bytes) -> bytes:
         """Encrypt; ``about`` is not stored, must be given again to open, and says whose record this is."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION + about)
@@ -51,15 +52,25 @@ class Vault:
         Raises:
             VaultError: Altered, cut, moved from another row, or sealed with another device's key.
         """
-        if sealed[:1] != _VERSION or len(sealed) < 1 + _NONCE_BYTES + 16:
+        return bytes(self.open_wipeable(sealed, about))
+
+    def open_wipeable(self, sealed: bytes, about: bytes) -> bytearray:
+        """Decrypt into a buffer that the caller overwrites when done: ``bytes`` would linger in freed memory.
+
+        Raises:
+            VaultError: As ``open``.
+        """
+        if sealed[:1] != _VERSION or len(sealed) < 1 + _NONCE_BYTES + _TAG_BYTES:
             raise VaultError("a sealed record is cut or of an unknown kind")
-        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], memoryview(sealed)[1 + _NONCE_BYTES :]
+        plain = bytearray(len(rest) - _TAG_BYTES)
         try:
-            return self._cipher.decrypt(nonce, rest, _VERSION + about)
+            self._cipher.decrypt_into(nonce, rest, _VERSION + about, plain)
         except InvalidTag:
             raise VaultError(
                 "a sealed record does not open: altered, or sealed with another device's key"
             ) from None
+        return plain
 
 
 def open_vault(key_file: Path, environ: Mapping[str, str] = MappingProxyType(os.environ)) -> Vault:

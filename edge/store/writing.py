@@ -210,6 +210,12 @@ class EventWriter:
             self.add_event(draft, Stamp.now(clock))
         return tuple(str(row[0]) for row in rows)
 
+    def spend_pass(self, jti: str, uses: int, exp_utc_s: int) -> bool:
+        """Count one use of a QR pass; False, and nothing changes, when all its uses are spent."""
+        self._database.execute("INSERT OR IGNORE INTO passes VALUES (?, 0, ?)", (jti, exp_utc_s))
+        self._database.execute("UPDATE passes SET uses = uses + 1 WHERE jti = ? AND uses < ?", (jti, uses))
+        return self._database.changes() == 1
+
     def put_state(self, key: str, text: str | None, draft: EventDraft | None, stamp: Stamp) -> None:
         """Keep a small value under a key (None removes it), with an event if one is given."""
         if text is None:
@@ -347,6 +353,9 @@ class EventWriter:
         self._database.execute(
             "DELETE FROM commands WHERE result IS NOT NULL AND begun_utc_ns < ? AND exp_utc_s < ?",
             (before_ns, before_ns // NS_PER_S),
+        )
+        self._database.execute(
+            "DELETE FROM passes WHERE exp_utc_s < ?", (before_ns // NS_PER_S - DAY_NS // NS_PER_S,)
         )
         return deleted
 
