@@ -1,13 +1,19 @@
 """Lanes: from a decision to a relay, and from contacts to events.
 
     acts            vocabulary of the machines: requests in, acts out
-    barrier         the barrier machine: phases over time (barrier_turn: a step, barrier_state: what it knows)
-    door            the door machine
-    machines        both behind one face
+    turn            what is the same in every machine: holds, wishes, alarms, signals
+    barrier         the barrier machine: phases over time (barrier_turn: a step, barrier_state: what it knows,
+                    barrier_traffic: cars, their visits and ways)
+    door            the door machine                turnstile   one person for each pulse
+    mantrap         two doors that exclude each other (mantrap_state: what it knows)
+    crossing        which way somebody went between two sensors
+    machines        all of them behind one face
+    hours           times of the week at which a lane is held open
     contacts        inputs by meaning: polarity, debounce, staleness
     lane            Lane: a thread that turns one machine, and does what it says
+    outputs         its relays by meaning: pulses, levels, lamps, alarm
     clerk           LaneClerk: its writer; nothing moves before it is on disk (visits: whom it has dealt with,
-                    drafts: what it writes)
+                    drafts: what it writes, telling: who else hears of it)
     actuation       BoardWorker: the only owner of a board (orders: its queue, relays: OFF for certain)
     interlock       OPEN and CLOSE never together
     guard           when a board's owner itself hangs
@@ -18,15 +24,17 @@ The road of one opening: ``Lane.submit`` -> clerk (in time? durable; in time?) -
 bytes on the line -> clerk (result with its milliseconds).
 """
 
-from edge.lanes.acts import Ask
+from edge.lanes.acts import ABOUT_PEOPLE, Ask
 from edge.lanes.actuation import BoardWorker
 from edge.lanes.boards import Boards, make_safe
 from edge.lanes.drafts import LaneJournal
 from edge.lanes.guard import BoardGuard
 from edge.lanes.lane import Lane, LaneStatus
 from edge.lanes.snapshots import BoardStatus, InputSnapshot
+from edge.lanes.telling import TellingJournal
 
 __all__ = [
+    "ABOUT_PEOPLE",
     "Ask",
     "BoardGuard",
     "BoardStatus",
@@ -36,5 +44,6 @@ __all__ = [
     "Lane",
     "LaneJournal",
     "LaneStatus",
+    "TellingJournal",
     "make_safe",
 ]

@@ -1,6 +1,6 @@
 """What goes into the lane machines besides sensors, and what comes out: requests and acts.
 
-Both machines (barrier, door) speak this vocabulary, so that one worker can drive either.
+All machines (barrier, door, turnstile, mantrap) speak this vocabulary, so that one worker can drive any.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,18 @@ class Wire(StrEnum):
     CLOSE = "close"
     STOP = "stop"
     LOCK = "lock"
+    PASS_IN = "pass_in"  # noqa: S105  people pass here, nothing is secret
+    PASS_OUT = "pass_out"  # noqa: S105
+    RELEASE = "release"
+    OUTER_LOCK = "outer_lock"
+    INNER_LOCK = "inner_lock"
+    LIGHT_RED = "light_red"
+    LIGHT_GREEN = "light_green"
+    ALARM = "alarm"
+
+
+SIGNALS = (Wire.LIGHT_RED, Wire.LIGHT_GREEN, Wire.ALARM)
+"""Outputs that only show something. No act moves them: the machine's state says which are on (``shows``)."""
 
 
 class Ask(StrEnum):
@@ -25,6 +37,7 @@ class Ask(StrEnum):
     CLOSE = "close"
     STOP = "stop"
     HOLD = "hold"
+    FLEET = "fleet"
     RELEASE = "release"
 
 
@@ -34,6 +47,17 @@ class Hold(StrEnum):
     FIRE = "fire"
     KEY = "key"
     REMOTE = "remote"
+    SCHEDULE = "schedule"
+    FLEET = "fleet"
+
+
+ABOUT_PEOPLE = frozenset(
+    {
+        *("tailgated", "wrong_way", "passed_closed", "lingering", "forced", "held_soon", "held_open"),
+        *("both_open", "waiting_inside", "tampered"),
+    }
+)
+"""Alarms of lanes, without the noun, that say what people did and nothing about whether the lane works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +68,16 @@ class Request:
         visit: For OPEN: the arrival that is let in; the same arrival asks twice with the same id.
         not_after_ns: CLOCK_BOOTTIME after which it is recorded and not done (SAFE-3).
         id: The actuation it belongs to: decision id or command id.
+        heading: For OPEN: ``in`` or ``out``; empty when nobody knows (staff).
+        hold_ns: For HOLD: let go by itself after so long; 0: when told to.
     """
 
     ask: Ask
     visit: str = ""
     not_after_ns: int = 1 << 62
     id: str = ""
+    heading: str = ""
+    hold_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +102,13 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Defer:
+    """A request waits its turn; it will be pulsed for or refused in a later step."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
 class Journal:
     """Write an event; ``type`` is ``noun.past_participle``."""
 
@@ -90,4 +125,4 @@ class AlarmEdge:
     detail: str = ""
 
 
-Act = Pulse | Release | Journal | AlarmEdge
+Act = Pulse | Release | Defer | Journal | AlarmEdge

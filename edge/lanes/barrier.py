@@ -6,9 +6,11 @@ Phases (``Phase``) and the rules that hold in all of them:
   whenever lowering is considered, and as "no news" whenever raising is.
 - CLOSE is only ever sent while every wired safety sensor says "clear" and nothing holds the boom open, and
   only by a machine that raised the boom itself or was told to by a person.
-- Nothing is sent at start-up: the first act on a relay answers a request, a fire input, a hold key, or a boom
-  that has been seen to leave its upper limit over a car.
-- A boom that comes down is raised again at once by a car, the beam, fire, the key, or a permit.
+- Nothing is sent at start-up: the first act on a relay answers a request, a fire input, a hold key, the
+  schedule, a boom that has been seen to leave its upper limit over a car, or ``power_return = "close"``.
+- A boom that comes down is raised again at once by a car, the beam, the edge, fire, the key, or a permit.
+- A sensor that has been active for hours is stuck: it still keeps us from lowering the boom, but nothing is
+  counted or raised by it, so that the barrier's own logic can go on.
 
 Where a wire is missing the machine does without: no open limit means "up" is assumed after the opening time,
 no closed limit means "down" is assumed after the closing time, no CLOSE wire means that the barrier lowers
@@ -56,26 +58,28 @@ def _unknown(turn: BarrierTurn) -> None:
     """Learn from the limits where the boom is; move nothing."""
     where = turn.position()
     if where is Position.DOWN:
-        _come_to_rest(turn, "barrier.found_closed")
+        _come_to_rest(turn, "found_closed")
     elif where is Position.UP:
-        turn.journal("barrier.found_open")
-        turn.set(ours=False)
+        turn.journal("opened_by_hand" if turn.state.by_hand else "found_open")
+        at_start = not turn.state.by_hand and not turn.state.pulsed_ns
+        turn.set(ours=False, found=at_start, by_hand=False)
         turn.enter(Phase.OPEN_WAIT)
     if turn.state.phase is not Phase.UNKNOWN:
-        turn.alarm("barrier.position_unknown", on=False)
+        turn.alarm("position_unknown", on=False)
     elif where is Position.BETWEEN and turn.in_phase(turn.settings.times.open_timeout_s):
-        turn.alarm("barrier.position_unknown", on=True, detail="the boom is neither up nor down")
+        turn.alarm("position_unknown", on=True, detail="the boom is neither up nor down")
 
 
 def _closed(turn: BarrierTurn) -> None:
     """Nothing of ours moves it from here: seen up means that somebody raised it by hand or handset."""
     where = turn.position()
     if where is Position.UP:
-        turn.journal("barrier.opened_by_hand")
-        turn.set(ours=False)
+        turn.journal("opened_by_hand")
+        turn.set(ours=False, found=False)
         turn.enter(Phase.OPEN_WAIT)
     elif where is Position.BETWEEN:
-        turn.journal("barrier.moved_by_hand")
+        turn.journal("moved_by_hand")
+        turn.set(by_hand=True)
         turn.enter(Phase.UNKNOWN)
 
 
@@ -89,7 +93,7 @@ def _opening(turn: BarrierTurn) -> None:
     if up:
         _arrive(turn)
     elif timed_out:
-        turn.alarm("barrier.open_failed", on=True, detail="no open limit in time")
+        turn.alarm("open_failed", on=True, detail="no open limit in time")
         turn.give_up_waiting()
         turn.set(fault="open_failed", urgent=False)
         turn.enter(Phase.FAULT)
@@ -99,9 +103,9 @@ def _opening(turn: BarrierTurn) -> None:
 
 def _arrive(turn: BarrierTurn) -> None:
     """The boom is up."""
-    turn.alarm("barrier.open_failed", on=False)
-    turn.alarm("barrier.close_failed", on=False)
-    turn.journal("barrier.raised", ms=(turn.now_ns - turn.state.since_ns) // 1_000_000)
+    turn.alarm("open_failed", on=False)
+    turn.alarm("close_failed", on=False)
+    turn.journal("raised", ms=(turn.now_ns - turn.state.since_ns) // 1_000_000)
     turn.set(urgent=False, fault="")
     if turn.state.occupied:
         turn.enter(Phase.PASSING)
@@ -116,11 +120,24 @@ def _open_wait(turn: BarrierTurn) -> None:
     elif _goes_down_by_itself(turn):
         return
     elif not turn.state.ours:
-        if turn.in_phase(turn.settings.times.linger_s):
-            turn.alarm("barrier.standing_open", on=True, detail="raised by hand and left open")
+        _stand_open(turn)
+    elif not turn.state.waiting:
+        turn.enter(Phase.OPEN_CLEAR)  # whoever was let in has gone through, or back
     elif turn.in_phase(turn.settings.times.pass_timeout_s):
         turn.give_up_waiting()
         turn.enter(Phase.OPEN_CLEAR)
+
+
+def _stand_open(turn: BarrierTurn) -> None:
+    """Not ours to lower; found so after a power cut, it may be lowered once the lane is proven clear."""
+    settings = turn.settings
+    if turn.in_phase(settings.times.linger_s):
+        turn.alarm("standing_open", on=True, detail="raised by hand or found open, and left so")
+    proven = turn.may_lower() and turn.clear_for(settings.times.power_return_s)
+    if settings.power_return == "close" and turn.state.found and proven:
+        turn.journal("closed_after_power_return")
+        turn.set(ours=True)
+        turn.lower_boom()
 
 
 def _passing(turn: BarrierTurn) -> None:
@@ -137,40 +154,35 @@ def _passing(turn: BarrierTurn) -> None:
 
 def _open_clear(turn: BarrierTurn) -> None:
     """The car is gone: lower the boom once the lane has been seen clear for long enough."""
-    times, clear_ns = turn.settings.times, turn.state.clear_ns
+    times = turn.settings.times
     if turn.state.occupied:
         turn.enter(Phase.PASSING)
     elif _goes_down_by_itself(turn):
         return
     elif turn.can_lower():
-        if (
-            turn.state.ours
-            and turn.may_lower()
-            and clear_ns is not None
-            and turn.elapsed(clear_ns, times.clear_s)
-        ):
+        if turn.state.ours and turn.may_lower() and turn.clear_for(times.clear_s):
             turn.lower_boom()
     elif not turn.wired("open_limit") and not turn.wired("closed_limit"):
         if turn.in_phase(times.close_timeout_s):
-            _come_to_rest(turn, "barrier.assumed_closed")
+            _come_to_rest(turn, "assumed_closed")
     elif turn.in_phase(times.pass_timeout_s + times.close_timeout_s):
-        turn.alarm("barrier.standing_open", on=True, detail="the barrier does not close by itself")
+        turn.alarm("standing_open", on=True, detail="the barrier does not close by itself")
 
 
 def _closing(turn: BarrierTurn) -> None:
     """On its way down; ``BarrierTurn.guard_closing`` has looked already whether it must not be."""
     timed_out = turn.in_phase(turn.settings.times.close_timeout_s)
     if _is_down(turn):
-        _come_to_rest(turn, "barrier.closed")
+        _come_to_rest(turn, "closed")
     elif not turn.state.commanded and turn.sensor("open_limit") is True:
         turn.enter(Phase.OPEN_CLEAR if turn.state.ours else Phase.OPEN_WAIT)
     elif timed_out and (turn.wired("closed_limit") or turn.sensor("open_limit") is True):
-        turn.alarm("barrier.close_failed", on=True, detail="no closed limit in time")
+        turn.alarm("close_failed", on=True, detail="no closed limit in time")
         turn.release(Wire.CLOSE)
         turn.set(fault="close_failed", commanded=False)
         turn.enter(Phase.FAULT)
     elif timed_out:
-        _come_to_rest(turn, "barrier.assumed_closed")
+        _come_to_rest(turn, "assumed_closed")
 
 
 def _held_open(turn: BarrierTurn) -> None:
@@ -184,7 +196,7 @@ def _fault(turn: BarrierTurn) -> None:
     if turn.state.fault == "open_failed" and turn.sensor("open_limit") is True:
         _arrive(turn)
     elif turn.state.fault == "close_failed" and _is_down(turn):
-        _come_to_rest(turn, "barrier.closed")
+        _come_to_rest(turn, "closed")
 
 
 def _is_down(turn: BarrierTurn) -> bool:
@@ -194,7 +206,7 @@ def _is_down(turn: BarrierTurn) -> bool:
 def _goes_down_by_itself(turn: BarrierTurn) -> bool:
     """An open boom that leaves its limit without our command: by its own logic, or by hand."""
     if _is_down(turn):
-        _come_to_rest(turn, "barrier.closed_by_itself")
+        _come_to_rest(turn, "closed_by_itself")
         return True
     if not turn.wired("open_limit") or turn.inputs.open_limit is not False:
         return False
@@ -215,9 +227,10 @@ def _come_to_rest(turn: BarrierTurn, event: str) -> None:
     turn.release(Wire.CLOSE)
     if turn.settings.open.pulse_ms == 0 and turn.state.ours:
         turn.release(Wire.OPEN)
-    for name in ("barrier.close_failed", "barrier.standing_open"):
+    for name in ("close_failed", "standing_open"):
         turn.alarm(name, on=False)
-    turn.set(waiting=(), lifted=(), passed=0, ours=False, commanded=False, urgent=False, fault="")
+    turn.set(waiting=(), lifted=(), passed=0, last_passed=None, heading="", fault="")
+    turn.set(ours=False, found=False, by_hand=False, commanded=False, urgent=False)
     turn.enter(Phase.CLOSED)
 
 

@@ -1,20 +1,25 @@
 """All boards of a configuration: built for the daemon, or made safe once by somebody who is not it."""
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 from drivers.errors import BadReply, CommandRefused, DriverError, ReplyTimeout
-from drivers.link import SerialLink, SharedLink
+from drivers.link import SharedLink
+from drivers.ports import PortFinder
+from drivers.reader.relays import Outlet, ReaderRelays
 from drivers.relay import Board
 from edge.clock import Clock
 from edge.health import Alarms
 from edge.lanes.actuation import BoardWorker
 from edge.lanes.interlock import Interlock
-from edge.lanes.wiring import Line, driver_of, wiring_of
-from edge.settings import Settings
+from edge.lanes.line import Line
+from edge.lanes.troubles import QUIET_NS, Note, no_note
+from edge.lanes.wiring import driver_of, line_of, wiring_of
+from edge.settings import ReaderBoard, Settings
 
 log = logging.getLogger(__name__)
 
@@ -22,23 +27,44 @@ MAKE_SAFE_TRIES = 3
 
 
 class Boards(Mapping[str, BoardWorker]):
-    """The owners of all configured boards by name, with the interlock that they share. Not started."""
+    """The owners of all configured boards by name, with the interlock that they share. Not started.
 
-    def __init__(self, settings: Settings, clock: Clock, alarms: Alarms) -> None:
-        self._workers: dict[str, BoardWorker] = {}
+    Args:
+        settings: All of it.
+        clock: CLOCK_BOOTTIME.
+        alarms: Theirs are raised there.
+        note: Takes the events about boards; must not wait.
+        finder: Finds the ports.
+        quiet_ns: See ``Troubles``.
+        outlets: The ways to the relays inside readers, by reader.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        alarms: Alarms,
+        *,
+        note: Note = no_note,
+        finder: PortFinder | None = None,
+        quiet_ns: int = QUIET_NS,
+        outlets: Mapping[str, Outlet] = MappingProxyType({}),
+    ) -> None:
         self._interlock = Interlock(settings)
-        makers, lines = _makers(settings)
-        for name, board in settings.boards.items():
-            self._workers[name] = BoardWorker(
+        self._workers = {
+            name: BoardWorker(
                 name,
-                makers[name],
+                maker.make,
                 wiring_of(name, settings),
                 clock,
                 alarms,
                 self._interlock,
-                lines.get(board.port),
-                Path(board.port).exists,
+                maker.line,
+                note=note,
+                quiet_ns=quiet_ns,
             )
+            for name, maker in makers_of(settings, finder, outlets).items()
+        }
 
     def __getitem__(self, name: str) -> BoardWorker:
         return self._workers[name]
@@ -64,8 +90,12 @@ def make_safe(settings: Settings) -> tuple[str, ...]:
 
     Thread: none of a running daemon; the ports must be free.
     """
-    makers, _ = _makers(settings)
-    problems = (_make_board_safe(name, makers[name], settings) for name in settings.boards)
+    makers = {
+        name: maker
+        for name, maker in makers_of(settings).items()
+        if not isinstance(settings.boards[name], ReaderBoard)  # a reader ends its pulses by itself
+    }
+    problems = (_make_board_safe(name, maker.make, settings) for name, maker in makers.items())
     return tuple(problem for problem in problems if problem)
 
 
@@ -111,15 +141,37 @@ def _not_safe(board: Board, settings: Settings) -> str:
     return ""
 
 
-def _makers(settings: Settings) -> tuple[dict[str, Callable[[], Board]], dict[str, Line]]:
-    """How to build each driver, and a lock for each line that several boards share."""
+@dataclass(frozen=True, slots=True)
+class BoardMaker:
+    """How to build the driver of one board, and the line that it hangs on."""
+
+    make: Callable[[], Board]
+    line: Line
+
+
+def makers_of(
+    settings: Settings,
+    finder: PortFinder | None = None,
+    outlets: Mapping[str, Outlet] = MappingProxyType({}),
+) -> dict[str, BoardMaker]:
+    """One maker for each configured board; boards on one port share their line."""
     users = Counter(board.port for board in settings.boards.values())
-    shared = {
-        board.port: SharedLink(SerialLink(board.port, board.baud))
-        for board in settings.boards.values()
-        if users[board.port] > 1
-    }
-    makers: dict[str, Callable[[], Board]] = {}
+    lines: dict[str, tuple[SharedLink, Line]] = {}
+    makers: dict[str, BoardMaker] = {}
     for name, board in settings.boards.items():
-        makers[name] = lambda name=name, board=board: driver_of(name, board, shared.get(board.port))  # type: ignore[misc]
-    return makers, {port: threading.Lock() for port in shared}
+        if isinstance(board, ReaderBoard) and board.reader in outlets:
+            relays = partial(ReaderRelays, name, outlets[board.reader], board.channels)
+            makers[name] = BoardMaker(relays, Line())
+            continue
+        link = line_of(board, finder)
+        line = Line()
+        is_shared = link is not None and users[board.port] > 1
+        if link is not None and is_shared:
+            link, line = lines.setdefault(board.port, (SharedLink(link), Line(is_shared=True)))
+        makers[name] = BoardMaker(
+            lambda name=name, board=board, link=link, is_shared=is_shared: driver_of(  # type: ignore[misc]
+                name, board, link, is_shared=is_shared
+            ),
+            line,
+        )
+    return makers

@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from edge.access import Moment, decide_request
 from edge.clock import Clock
 from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.lanes.acts import Ask, Request
-from edge.lanes.drafts import LaneJournal, Times, access_draft, actuated_draft, command_decision, visit_of
+from edge.lanes.drafts import LaneJournal, Times, access_draft, actuated_draft, visit_of
 from edge.lanes.orders import Outcome, WireResult
 from edge.lanes.visits import Visits
-from edge.records import Decision, EventDraft, Stream, Verdict
+from edge.records import Decision, EventDraft, Reason, Stream, Verdict
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 64
 STALLS_AFTER_S = 30.0  # the journal itself may take ten seconds to say that the disk refuses
 MAX_NOTES = 2000  # transitions that wait while the disk refuses; the oldest are forgotten first
+BUSY = frozenset({"other_way_busy", "occupied"})  # reasons that end by themselves; said once for each visit
 
 Told = Callable[[str, str], None]
 """Called with the result of a command and one line of explanation."""
@@ -34,7 +36,11 @@ Told = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class StaffCommand:
-    """What somebody asks of a lane by hand or over the network; already authenticated."""
+    """What somebody asks of a lane by hand or over the network; already authenticated.
+
+    Attributes:
+        hold_ns: For HOLD: for so long; 0: until released.
+    """
 
     ask: Ask
     id: str
@@ -42,6 +48,7 @@ class StaffCommand:
     not_after_ns: int
     arrived_ns: int
     done: Told
+    hold_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,14 @@ class LaneClerk(Worker):
     """Thread ``clerk-<lane>``.
 
     Args:
-        lane: Its name. noun: ``barrier`` or ``door``, the first word of its events.
+        lane: Its name. noun: ``barrier``, ``door``, ...: the first word of its events.
         journal: Where everything goes before it acts.
         clock: CLOCK_BOOTTIME.
         visits: Shared with the lane.
         hand_over: Gives the lane a request; must not block.
-        why_not: Empty, or why the lane cannot move anything now (``lane_fault``, ``dry_run``).
+        why_not: Given a way (``in``, ``out``, empty): why the lane can let nobody in now, or empty.
+        way_of: The way that a decision is about.
+        config_rev: Revision of the platform's document that runs; may be set anew at any time.
     """
 
     def __init__(
@@ -74,7 +83,10 @@ class LaneClerk(Worker):
         clock: Clock,
         visits: Visits,
         hand_over: Callable[[Request], None],
-        why_not: Callable[[], str],
+        why_not: Callable[[str], str],
+        *,
+        way_of: Callable[[Decision], str] = lambda _decision: "",
+        config_rev: int = 0,
     ) -> None:
         super().__init__(f"clerk-{lane}", clock, stalls_after_s=STALLS_AFTER_S)
         self._lane = lane
@@ -83,6 +95,8 @@ class LaneClerk(Worker):
         self._visits = visits
         self._hand_over = hand_over
         self._why_not = why_not
+        self._way_of = way_of
+        self.config_rev = config_rev
         self._inbox: queue.Queue[Decision | StaffCommand | None] = queue.Queue(MAX_WAITING)
         self._ended: deque[tuple[str, WireResult]] = deque()
         self._notes: deque[EventDraft] = deque(maxlen=MAX_NOTES)
@@ -108,7 +122,20 @@ class LaneClerk(Worker):
     def note(self, draft: EventDraft) -> None:
         """Have a transition journaled; never blocks."""
         self._notes.append(draft)
+        if self.ident is not None and not self.is_alive():
+            self._file_results()  # it has ended, and nobody else writes any more
         self._nudge()
+
+    def turn_away(self, decision: Decision, why: str) -> None:
+        """Have it journaled that a decision was not taken; never blocks."""
+        if decision.verdict is Verdict.GRANT:
+            self._note_not_taken(decision, why, self.note)
+
+    def note_exit(self, now_ns: int) -> None:
+        """Have it journaled that somebody was let out by the exit button; never blocks."""
+        now = Moment(now_ns, self.clock.utc_ns(), self.clock.state())
+        decision = decide_request(Reason.EXIT_BUTTON, self._lane, None, now, now_ns, self.config_rev)
+        self.note(access_draft(decision, "accepted"))
 
     def stop(self) -> None:
         """Ask the clerk to write what it knows and end."""
@@ -149,6 +176,7 @@ class LaneClerk(Worker):
                 _tell(item.done, Outcome.FAILED.value, "the lane is being stopped")
             elif item is not None:
                 log.warning("lane %s stops and does not take decision %s", self._lane, item.id)
+                self.turn_away(item, "stopping")
 
     def _take_decision(self, decision: Decision) -> None:
         visit = visit_of(decision)
@@ -161,9 +189,17 @@ class LaneClerk(Worker):
 
     def _take_command(self, command: StaffCommand) -> None:
         if command.ask is Ask.OPEN:
-            now_ns = self.clock.boot_ns()
-            decision = command_decision(command.id, self._lane, now_ns, command.not_after_ns)
-            self._open(decision, Times(command.arrived_ns, now_ns), command.operator, command.done)
+            now = Moment.now(self.clock)
+            decision = decide_request(
+                Reason.STAFF_COMMAND,
+                self._lane,
+                None,
+                now,
+                command.not_after_ns,
+                self.config_rev,
+                decision_id=command.id,
+            )
+            self._open(decision, Times(command.arrived_ns, now.boot_ns), command.operator, command.done)
             return
         draft = EventDraft(
             Stream.AUDIT,
@@ -173,23 +209,19 @@ class LaneClerk(Worker):
             (command.id,),
         )
         times = Times(command.arrived_ns, command.arrived_ns)
-        request = Request(command.ask, "", command.not_after_ns, command.id)
+        request = Request(command.ask, "", command.not_after_ns, command.id, hold_ns=command.hold_ns)
         pending = _Pending("", times, draft.chain, command.done)
         self._accept(request, draft, pending)
 
     def _open(self, decision: Decision, times: Times, operator: str, done: Told | None) -> None:
         """An opening: in time, possible, new; durable; in time still; then the lane's turn."""
         visit = visit_of(decision)
-        why_not = self._why_not()
+        way = self._way_of(decision)
+        why_not = self._why_not(way)
         if self.clock.boot_ns() > decision.not_after_ns:
             why_not = Outcome.TOO_LATE.value
         if why_not:
-            if self._visits.refuse(visit):
-                self._append(access_draft(decision, why_not, operator=operator))
-            else:
-                data = {"decision": decision.id, "visit": visit, "why": why_not}
-                refused = f"{self._noun}.refused"
-                self._append(EventDraft(Stream.BARRIER, refused, self._lane, data, (visit, decision.id)))
+            self._note_not_taken(decision, why_not, self._append, operator=operator)
             _tell(done, why_not, "nothing was moved")
             return
         if not self._visits.admit(visit):
@@ -197,9 +229,21 @@ class LaneClerk(Worker):
             _tell(done, Outcome.DONE.value, "it is let in already")
             return
         draft = access_draft(decision, "accepted", operator=operator)
-        request = Request(Ask.OPEN, visit, decision.not_after_ns, decision.id)
+        request = Request(Ask.OPEN, visit, decision.not_after_ns, decision.id, heading=way)
         if not self._accept(request, draft, _Pending(visit, times, draft.chain, done)):
             self._visits.turn_back(visit)
+
+    def _note_not_taken(
+        self, decision: Decision, why: str, write: Callable[[EventDraft], None], *, operator: str = ""
+    ) -> None:
+        """The one access event of the visit; when that has been written, a short word besides."""
+        visit = visit_of(decision)
+        if self._visits.refuse(visit):
+            write(access_draft(decision, why, operator=operator))
+        elif why not in BUSY:
+            data = {"decision": decision.id, "visit": visit, "why": why}
+            refused = f"{self._noun}.refused"
+            write(EventDraft(Stream.BARRIER, refused, self._lane, data, (visit, decision.id)))
 
     def _accept(self, request: Request, draft: EventDraft, pending: _Pending) -> bool:
         """Make the acceptance durable and hand the request over; False when neither may be done."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from edge.clock import NS_PER_MS
 from edge.lanes.snapshots import InputSnapshot
-from edge.settings import BarrierLane, DoorLane, Input
+from edge.settings import Input, Lane
 
 Look = Callable[[str], InputSnapshot]
 """Gives the newest snapshot of a board by its name."""
@@ -20,7 +20,7 @@ class Contacts:
     Thread: ``read`` the lane's own; ``raw`` any.
     """
 
-    def __init__(self, lane: BarrierLane | DoorLane, look: Look) -> None:
+    def __init__(self, lane: Lane, look: Look) -> None:
         self.wires = inputs_of(lane)
         self._look = look
         self._settled: dict[str, bool | None] = dict.fromkeys(self.wires)
@@ -55,7 +55,7 @@ class Contacts:
         return value
 
 
-def inputs_of(lane: BarrierLane | DoorLane) -> Mapping[str, Input]:
+def inputs_of(lane: Lane) -> Mapping[str, Input]:
     """The wired inputs of a lane by meaning: the names of the options."""
     wires = {name: getattr(lane, name) for name in type(lane).model_fields}
     return {name: wire for name, wire in wires.items() if isinstance(wire, Input)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge.clock import NS_PER_MS
-from edge.records import REASON_TEXT, Decision, Event, EventDraft, Identity, Reason, Stream, Verdict
+from edge.records import REASON_TEXT, Decision, Event, EventDraft, Identity, Stream
 
 
 class LaneJournal(Protocol):
@@ -115,21 +115,6 @@ def _evidence(identity: Identity) -> dict[str, Any]:
 def actuated_draft(
     lane: str, noun: str, actuation_id: str, result: str, why: str, times: Times, chain: tuple[str, ...]
 ) -> EventDraft:
-    """How an actuation ended, with the milliseconds of its way. ``noun``: barrier or door."""
+    """How an actuation ended, with the milliseconds of its way. ``noun``: barrier, door, ..."""
     data = {"actuation": actuation_id, "result": result, "why": why, "stages_ms": dict(times.stages_ms())}
     return EventDraft(Stream.BARRIER, f"{noun}.actuated", lane, data, chain)
-
-
-def command_decision(command_id: str, lane: str, now_ns: int, not_after_ns: int) -> Decision:
-    """A staff command in the form of a decision, so that it takes the same way."""
-    return Decision(
-        id=command_id,
-        lane=lane,
-        verdict=Verdict.GRANT,
-        reason=Reason.STAFF_COMMAND,
-        subject=None,
-        credential="command",
-        identity=None,
-        decided_ns=now_ns,
-        not_after_ns=not_after_ns,
-    )

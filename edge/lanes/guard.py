@@ -63,7 +63,7 @@ class BoardGuard(Worker):
 
     def _look(self, name: str, board: BoardWorker) -> None:
         overdue_ns = board.overdue_ns(self.clock.boot_ns())
-        hangs = board.silent_s() * NS_PER_S > GRACE_NS or not board.is_alive()
+        hangs = board.silent_s() * NS_PER_S > board.patience_ns or not board.is_alive()
         if overdue_ns <= GRACE_NS or not hangs:
             self._alarms.clear("board.hung", name)
             return

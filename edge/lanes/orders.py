@@ -108,6 +108,11 @@ class OrderQueue:
         with self._changed:
             return tuple(self._orders)
 
+    def has_urgent(self) -> bool:
+        """True when something waits that goes first: a release, or an order marked so."""
+        with self._changed:
+            return bool(self._releases) or any(order.first for order in self._orders)
+
     def take(self, order: Order) -> bool:
         """Take this very order; False when it has been dropped meanwhile."""
         with self._changed:

@@ -2,29 +2,34 @@
 
 Used by the board's owner alone (``edge.lanes.actuation``); it holds the line while a board is spoken to. From
 just before the bytes that move a relay away from safe are written, its way back is owed: it stands on the
-list until the safe state has been written, and where the board can be read, until the board says so too.
+list until the safe state has been written, and where the board can be read, until the board says so too. A
+board that acknowledges nothing is told twice, because one frame may get lost.
+
+What moves a relay is written at once. What only makes sure (telling twice, reading back) waits until the line
+is quiet and nobody is expected, and lets go of the board when somebody comes after all.
 """
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import cast
 
-from drivers.errors import BadReply, CommandRefused, ReplyTimeout
+from drivers.errors import Abandoned, BadReply, CommandRefused, DriverError, ReplyTimeout
 from drivers.relay import Board, PulsingBoard
 from edge.clock import NS_PER_MS, NS_PER_S, Clock
 from edge.faults import fault_point
 from edge.health import Alarms
 from edge.lanes.interlock import Interlock
+from edge.lanes.line import Line
 from edge.lanes.orders import Order, Outcome, WireResult
-from edge.lanes.wiring import BoardWiring, Line
+from edge.lanes.wiring import BoardWiring
 from edge.settings import Output
 
 log = logging.getLogger(__name__)
 
 # Reading an LCUS board takes 0.2 s in which nobody can be let in: after every switching, and else seldom.
-CHECK_EVERY_NS = 15 * NS_PER_S
+CHECK_EVERY_NS, READ_SLOW_BOARD_EVERY_NS = 15 * NS_PER_S, 60 * NS_PER_S
 CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at this often
 RETRY_NS = 50 * NS_PER_MS
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
@@ -54,8 +59,10 @@ class Relays:
         alarms: Alarms,
         interlock: Interlock,
         line: Line,
+        saw: Callable[[str, str], None],
     ) -> None:
         self._board_name = board_name
+        self._saw = saw  # takes the name of a fault, and a line about it
         self._outputs = dict(wiring.outputs)
         self._former: dict[int, Output] = {}
         self._clock = clock
@@ -65,7 +72,8 @@ class Relays:
         self._lock = threading.Lock()  # of _away; held for moments, never while the board is spoken to
         self._away: dict[int, _Away] = {}
         self._not_safe: dict[int, int] = {}  # channel -> times it was read back as not safe
-        self._unconfirmed: set[int] = set()  # written once, with nothing to show that the frame arrived
+        self._unconfirmed: set[int] = set()  # written, with nothing to show that the frame arrived
+        self._to_repeat: set[int] = set()  # written once to a board that acknowledges nothing
         self._refreshed = 0  # the channel whose safe state was last written again for no reason
         self._next_check_ns = 0
         self.heard_ns = 0  # CLOCK_BOOTTIME of the last sound answer
@@ -114,20 +122,27 @@ class Relays:
             if order.ms:
                 away.off_ns = start_ns + order.ms * NS_PER_MS
             self._away[order.channel] = away
+        # What was released and not read since is told once more, behind this: its opposite may be among it.
+        self._unconfirmed.discard(order.channel)  # it is away now: telling it to be safe would end this
+        self._to_repeat = (self._to_repeat | self._unconfirmed) - {order.channel}
         fault_point("actuation.before_pulse")
         try:
-            with self._line:
+            with self._line.turn(urgent=order.first):
                 written_ns = self._write_pulse(board, order)
         except (ReplyTimeout, BadReply) as error:
-            return WireResult(Outcome.UNKNOWN, why=str(error))
+            return self._failed(Outcome.UNKNOWN, error)
         except CommandRefused as error:
             away.off_ns = self._clock.boot_ns()
-            return WireResult(Outcome.FAILED, why=str(error))
+            return self._failed(Outcome.FAILED, error)
         fault_point("actuation.after_pulse")
         self._heard(acknowledged=board.capabilities.acknowledges)
         if order.ms:
             away.off_ns = written_ns + order.ms * NS_PER_MS
         return WireResult(Outcome.DONE, written_ns)
+
+    def _failed(self, outcome: Outcome, error: DriverError) -> WireResult:
+        self._saw(error.fault, str(error))
+        return WireResult(outcome, why=str(error))
 
     def _write_pulse(self, board: Board, order: Order) -> int:
         energise = not self.is_safe_energised(order.channel)
@@ -178,42 +193,74 @@ class Relays:
             raise
 
     def _write_safe(self, board: Board, channel: int) -> None:
-        with self._line:
+        with self._line.turn(urgent=True):
             written_ns = board.write_output(channel, self.is_safe_energised(channel))
         self._heard(acknowledged=board.capabilities.acknowledges)
         with self._lock:
             self._away.pop(channel, None)
-        self._interlock.back((self._board_name, channel), written_ns)
-        self._unconfirmed.add(channel)
-        soon_ns = written_ns + 2 * board.capabilities.min_gap_ms * NS_PER_MS
+        can = board.capabilities
+        self._interlock.back((self._board_name, channel), written_ns, is_sure=not can.reads_back)
+        if not can.acknowledges:
+            self._unconfirmed.add(channel)
+            self._to_repeat.add(channel)
+        soon_ns = written_ns + 2 * can.min_gap_ms * NS_PER_MS
         self._next_check_ns = min(self._next_check_ns, soon_ns)
 
     # --- is it so? ------------------------------------------------------------------------------------
 
-    def next_ns(self, free_until_ns: int) -> int:
-        """When there is something to do: a relay is due, or a check."""
-        with self._lock:
-            due = [away.due_ns() for away in self._away.values()]
-        check_ns = max(self._next_check_ns, free_until_ns) if self._outputs else NEVER_NS
-        return min([check_ns, *due])
+    def next_ns(self, board: Board) -> int:
+        """When there is something to do: a relay is due, or something to make sure of."""
+        check_ns = max(self._next_check_ns, self._line.free_until_ns) if self._outputs else NEVER_NS
+        if self._interlock.awaits(self._board_name):
+            check_ns = board.free_ns
+        repeat_ns = board.free_ns if self._to_repeat else NEVER_NS
+        return min(check_ns, repeat_ns, self.due_ns())
 
-    def check(self, board: Board, free_until_ns: int) -> None:
+    def repeat(self, board: Board) -> bool:
+        """Write one safe state for the second time; True when there was one to write."""
+        if not self._to_repeat:
+            return False
+        channel = self._to_repeat.pop()
+        with self._line.turn():
+            board.write_output(channel, self.is_safe_energised(channel))
+        return True
+
+    def due_ns(self) -> int:
+        """When the next relay has to be brought back."""
+        with self._lock:
+            return min([NEVER_NS, *(away.due_ns() for away in self._away.values())])
+
+    def is_due(self) -> bool:
+        """True when a relay has to be brought back now."""
+        return self.due_ns() <= self._clock.boot_ns()
+
+    def check(self, board: Board, wanted: Callable[[], bool]) -> None:
         """Compare the relays with what they should be, when it is time.
 
-        Where a board cannot be read and does not acknowledge, the safe state is written again instead: of
-        the relays just switched, because a frame may have been lost, and else of one relay in turn, because
-        a write is the only way to notice that the board is gone.
+        Where a board cannot be read, safe states are written again instead, because it may have lost its
+        power for a moment: all of them where it acknowledges, which takes no time; else one relay in turn.
+
+        Args:
+            board: It.
+            wanted: Asked while a slow board is being read: True gives the reading up.
         """
         now_ns = self._clock.boot_ns()
-        if now_ns < max(self._next_check_ns, free_until_ns) or not self._outputs:
+        is_early = now_ns < max(self._next_check_ns, self._line.free_until_ns)
+        if (is_early and not self._interlock.awaits(self._board_name)) or not self._outputs:
             return
-        self._next_check_ns = now_ns + (CHECK_DOUBTFUL_NS if self._not_safe else CHECK_EVERY_NS)
+        can = board.capabilities
+        is_slow = can.reads_back and not can.acknowledges
+        every_ns = READ_SLOW_BOARD_EVERY_NS if is_slow else CHECK_EVERY_NS
+        self._next_check_ns = now_ns + (CHECK_DOUBTFUL_NS if self._not_safe else every_ns)
         away = self.away()
         safe = {ch: out.safe_energised for ch, out in self._outputs.items() if ch not in away}
-        if board.capabilities.reads_back:
+        if can.reads_back:
             try:
-                with self._line:
-                    states = board.read_outputs()
+                with self._line.turn():
+                    states = board.read_outputs(wanted)
+            except Abandoned:
+                self._next_check_ns = now_ns
+                return
             except (ReplyTimeout, BadReply):
                 self._next_check_ns = now_ns + RETRY_NS
                 raise
@@ -221,9 +268,9 @@ class Relays:
             for channel, energised in safe.items():
                 if channel <= len(states):
                     self._judge(board, channel, is_safe=states[channel - 1] is energised)
-        elif not board.capabilities.acknowledges:
-            for channel in sorted(self._unconfirmed & set(safe)) or self._next_in_turn(safe):
-                with self._line:
+        else:
+            for channel in sorted(safe) if can.acknowledges else self._next_in_turn(safe):
+                with self._line.turn():
                     board.write_output(channel, safe[channel])
         self._unconfirmed.clear()
 
@@ -235,11 +282,15 @@ class Relays:
     def _judge(self, board: Board, channel: int, *, is_safe: bool) -> None:
         subject = f"{self._board_name}:{channel}"
         if is_safe:
+            self._interlock.confirm((self._board_name, channel))
             if self._not_safe.pop(channel, None) is not None:
                 self._interlock.back((self._board_name, channel), self._clock.boot_ns())
             self._alarms.clear("relay.stuck", subject)
             return
         times = self._not_safe[channel] = self._not_safe.get(channel, 0) + 1
+        self._saw(
+            "disobedient", f"board {self._board_name}: relay {channel} reads as switched when it must not be"
+        )
         self._interlock.away((self._board_name, channel))
         if times == STUCK_AFTER:
             detail = "reads as switched although it was released; is its contact welded?"

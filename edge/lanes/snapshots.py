@@ -1,6 +1,7 @@
 """What a board's owner shows to others: immutable, swapped as a whole."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,13 @@ class InputSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class BoardStatus:
-    """For people: whether the board is there, and what is away from safe."""
+    """For people: whether the board is there, and what is away from safe.
+
+    Attributes:
+        away: Channels; inputs: as last read, None when not known.
+        reconnects: How often it was lost and found again.
+        faults: What has gone wrong lately, and how often (``edge.lanes.troubles``).
+    """
 
     name: str
     is_up: bool
@@ -34,3 +41,4 @@ class BoardStatus:
     away: tuple[int, ...]
     inputs: tuple[bool, ...] | None
     reconnects: int
+    faults: Mapping[str, int] = field(default_factory=dict)

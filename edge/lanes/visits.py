@@ -39,10 +39,11 @@ class Visits:
             self._put(visit, Stage.ADMITTED)
             return True
 
-    def turn_back(self, visit: str) -> None:
-        """Its opening ended, or never was: it may be let in anew."""
+    def turn_back(self, visit: str, *, though_passed: bool = False) -> None:
+        """Its opening ended, never was, or it came back (``though_passed``): it may be let in anew."""
+        ended = (Stage.ADMITTED, Stage.PASSED) if though_passed else (Stage.ADMITTED,)
         with self._lock:
-            if self._stages.get(visit) is Stage.ADMITTED:
+            if self._stages.get(visit) in ended:
                 self._put(visit, Stage.TURNED_BACK)
 
     def passed(self, visit: str) -> None:
