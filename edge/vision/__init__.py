@@ -2,10 +2,11 @@
 
 Control side:
     eye        Eye: the thread of one camera; raises its alarms, starts its process again
+    pushed     PushedEye: the same for a camera that reads plates by itself and pushes them by HTTP
     process    VisionProcess: spawn, talk, kill, reap
 
 Between the two:
-    messages   what is said: Start, Look, Settled, Configure down; Ready, Sighting, Health, Stats, Failed up
+    messages   what is said: Start, Look, Settled, Attend, Configure down; Ready, Sighting, Health, Stats, Failed up
     fields     the type and bounds of each field of a message
     wire       how it is framed: length, JSON, bytes; never pickle: the child decodes untrusted pictures
 
@@ -17,6 +18,8 @@ Child side:
     motion     MotionGate: did anything move?
     tracking   Tracker: which of these boxes is which of those
     senses     faces and plates behind one small contract
+    liveness   signs of a screen or of paper in one picture of a face
+    codes      QR codes: found often, read seldom; and drawn
     crops      the evidence picture
     timing     medians of the stages' times
 """
@@ -24,4 +27,5 @@ Child side:
 from edge.vision.eye import Eye, EyeStats
 from edge.vision.process import VisionDied, VisionProcess
 
+# PushedEye is imported from its module: every child imports this package, and a web server takes 8 MB.
 __all__ = ["Eye", "EyeStats", "VisionDied", "VisionProcess"]

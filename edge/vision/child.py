@@ -7,6 +7,7 @@ camera, ``orders`` listens. The networks are loaded before the threads start, as
 
 import argparse
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -25,8 +26,11 @@ from edge.clock import NS_PER_S, Clock, SystemClock
 from edge.errors import Exit
 from edge.settings import CameraSettings, ModelSettings, ReplayCamera
 from edge.vision.capture import Capture, Loss
+from edge.vision.codes import NAME as CODE_READER
+from edge.vision.codes import CodeReader
 from edge.vision.loop import Lookout
 from edge.vision.messages import (
+    Attend,
     Configure,
     Failed,
     Look,
@@ -46,6 +50,9 @@ from models.errors import ModelError
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3)
+# Pictures are taken from the kernel and given back to it: in the heap they leave holes that nothing fills.
+_MMAP_FROM = 256 * 1024
 STATS_EVERY_S = 1.0
 # While the same picture comes, the camera is opened anew this often: a stuck server may serve a new client.
 REOPEN_EVERY_S = 4.0
@@ -117,7 +124,8 @@ class Child:
         self.epoch_ns = start.epoch_ns or configured_ns or now_ns
         self._capture = Capture(start.camera, settings, clock, self.epoch_ns)
         self._sight = Sight(pipe.say, _stall_s(settings), settings.freeze_s, now_ns)
-        self._lookout = Lookout(start.camera, start.session, settings, senses, pipe.say, clock.boot_ns)
+        codes = CodeReader() if "qr" in settings.looks_for else None
+        self._lookout = Lookout(start.camera, start.session, settings, senses, pipe.say, clock.boot_ns, codes)
         self._last_frame_ns = now_ns
         self._reopened_ns = now_ns
         self._due_ns = 0
@@ -179,6 +187,8 @@ class Child:
                 self._lookout.wake(order.for_ms / 1000)
             elif isinstance(order, Settled):
                 self._lookout.settle(order.track_id)
+            elif isinstance(order, Attend):
+                self._lookout.attend(order.track_id, order.for_ms / 1000)
             elif isinstance(order, Configure):
                 self._configure(_camera_settings.validate_python(order.settings))
 
@@ -240,12 +250,17 @@ def main() -> None:
             min_face_px=settings.min_face_px,
             min_plate_px=settings.min_plate_px,
             cache_dir=Path(start.cache_dir) if start.cache_dir else None,
+            with_cues=bool(settings.liveness_cues),
         )
     except (ModelError, ValidationError, WireError) as error:
         pipe.say(Failed(_printable(str(error))))
         sys.exit(Exit.UNAVAILABLE)
+    _give_memory_back()
     child = Child(pipe, start, settings, senses, SystemClock())
-    pipe.say(Ready(start.session, child.epoch_ns, {str(sense.kind): sense.name for sense in senses}))
+    names = {str(sense.kind): sense.name for sense in senses}
+    if "qr" in settings.looks_for:
+        names["qr"] = CODE_READER
+    pipe.say(Ready(start.session, child.epoch_ns, names))
     child.run()
 
 
@@ -276,6 +291,21 @@ def _settle_in(log_level: str) -> None:
     except OSError as error:
         log.debug("oom_score_adj stays: %s", error)
     cv2.setNumThreads(1)
+    _call_libc("mallopt", _M_ARENA_MAX, 2)  # each thread its own heap would keep what others could use
+    _call_libc("mallopt", _M_MMAP_THRESHOLD, _MMAP_FROM)
+
+
+def _give_memory_back() -> None:
+    """Loading a network needs several times what it keeps; the heap holds on to the rest unless told."""
+    gc.collect()
+    _call_libc("malloc_trim", 0)
+
+
+def _call_libc(name: str, *numbers: int) -> None:
+    """Call what glibc has and other C libraries have not."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*numbers)
 
 
 def _stall_s(settings: CameraSettings) -> float:

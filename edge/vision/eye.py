@@ -10,7 +10,7 @@ from edge.clock import NS_PER_S, Clock
 from edge.health import Alarms
 from edge.records import Sighting
 from edge.settings import CameraSettings, ModelSettings
-from edge.vision.messages import Configure, Health, Look, Order, Ready, Report, Settled, Stats
+from edge.vision.messages import Attend, Configure, Health, Look, Order, Ready, Report, Settled, Stats
 from edge.vision.process import VisionDied, VisionProcess
 from edge.vision.sight import ENDED, FROZEN, LOST
 from edge.worker import Worker
@@ -91,7 +91,7 @@ class Eye(Worker):
     Attributes:
         stats: The newest snapshot.
 
-    Thread: itself (``eye-<camera>``). ``stats``, ``settle``, ``look`` and ``configure`` from any.
+    Thread: itself (``eye-<camera>``). ``stats``, ``settle``, ``attend``, ``look``, ``configure`` from any.
     """
 
     def __init__(
@@ -127,6 +127,12 @@ class Eye(Worker):
         process = self._process
         if process is not None and session in ("", process.session):
             process.send(Settled(track_id))
+
+    def attend(self, track_id: int, for_s: float, session: str) -> None:
+        """Read a track as often as possible for a while; a process started since is not misled."""
+        process = self._process
+        if process is not None and session == process.session:
+            process.send(Attend(track_id, round(for_s * 1000)))
 
     def look(self, for_s: float = 5.0) -> None:
         """Look now, whether anything moves or not: an input of the lane says that somebody is there."""

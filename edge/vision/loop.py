@@ -17,10 +17,11 @@ from drivers.camera import Frame
 from edge.clock import NS_PER_S
 from edge.records import Box, Kind, Sighting
 from edge.settings import CameraSettings
+from edge.vision.codes import CodeReader
 from edge.vision.crops import cut
 from edge.vision.messages import MOST_CROP
 from edge.vision.motion import MotionGate
-from edge.vision.senses import Finding, Reading, Sense
+from edge.vision.senses import FaceSense, Finding, Reading, Sense
 from edge.vision.timing import Timer
 from edge.vision.tracking import Seen, Track, Tracker
 
@@ -34,6 +35,8 @@ CARRY_S = 0.2
 MOVED_IOU = 0.6
 # A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
 RECHECK_S = 1.0
+# A track is read in every frame until it has so many reads, then at least this apart.
+SOON_READS, PACE_S = 4, 0.06
 # Even when nothing moves: a net under the motion gate.
 ROUND_S = 10.0
 # A flawed track is told of this often, so that others know that somebody is there.
@@ -61,9 +64,12 @@ class _Story:
     """What the loop knows of a track besides where it is."""
 
     settled: bool = False
+    is_doubted: bool = False
     tried_ns: int = 0
     tried_box: Box = _NOWHERE
     told_flaw_ns: int = 0
+    told: int = 0
+    attended_until_ns: int = 0
     last: Sighting | None = None
     reading: Reading | None = None
 
@@ -78,6 +84,7 @@ class Lookout:
         senses: What to look with, one per kind.
         say: Takes each sighting.
         clock_ns: CLOCK_BOOTTIME in nanoseconds.
+        codes: Reads QR codes, on a camera that looks for them.
 
     Attributes:
         looked, searched, reads: Counts of frames through the gate, of searches, and of things read.
@@ -91,6 +98,7 @@ class Lookout:
         senses: Sequence[Sense],
         say: Callable[[Sighting], None],
         clock_ns: Callable[[], int],
+        codes: CodeReader | None = None,
     ) -> None:
         self._camera = camera
         self._session = session
@@ -98,6 +106,9 @@ class Lookout:
         self._senses = senses
         self._say = say
         self._clock_ns = clock_ns
+        self._codes = codes
+        self._codes_told = 0
+        self._corner = (0, 0)
         self._gate = MotionGate()
         self._tracker = Tracker()
         self._stories: dict[int, _Story] = {}
@@ -121,6 +132,11 @@ class Lookout:
         if story := self._stories.get(track_id):
             story.settled = True
 
+    def attend(self, track_id: int, for_s: float) -> None:
+        """Read that track in every frame for a while, and tell of flawed reads as well: it is challenged."""
+        if story := self._stories.get(track_id):
+            story.attended_until_ns = self._clock_ns() + round(for_s * NS_PER_S)
+
     def configure(self, settings: CameraSettings) -> None:
         """Take new settings from the next frame on."""
         if settings.region != self._settings.region:
@@ -129,27 +145,85 @@ class Lookout:
         for sense in self._senses:
             face = sense.kind is Kind.FACE
             sense.configure(settings.min_face_px if face else settings.min_plate_px)
+            if isinstance(sense, FaceSense):
+                sense.with_cues = bool(settings.liveness_cues)
 
     def step(self, frame: Frame) -> None:
         """Look at one frame."""
         started_ns = self._clock_ns()
         image, left, top = _region(frame.image, self._settings.region)
+        self._corner = (left, top)
         motion, _ = self.timer.measure("motion", lambda: self._gate.look(image, frame.taken_ns))
         self.looked += 1
         if motion.moved:
             self._moving_until_ns = frame.taken_ns + round(LINGER_S * NS_PER_S)
+        if motion.jumped:
+            self._doubt_all()
         waited_ms = max(0.0, (started_ns - frame.taken_ns) / 1e6)
         self.timer.add("capture_to_start", waited_ms)
         for sense in self._senses:
             if self._is_due(sense.kind, frame.taken_ns):
                 self._search(sense, frame, image, (left, top), {"capture_to_start": waited_ms})
+        if motion.jumped:
+            self._end_doubted()
+        if self._codes is not None and self._is_lively(frame.taken_ns):
+            self._look_for_code(self._codes, frame, image)
         for track in self._tracker.end_lost(frame.taken_ns):
             self._tell_end(track)
+
+    def _is_lively(self, now_ns: int) -> bool:
+        """Whether anything moves, has just moved, or was said to come."""
+        return now_ns < max(self._moving_until_ns, self._woken_until_ns)
+
+    def _look_for_code(self, codes: CodeReader, frame: Frame, image: NDArray[np.uint8]) -> None:
+        """A code needs no second read and no track: whoever judges it knows the same one again."""
+        looks = codes.looks
+        code = codes.look(image, frame.taken_ns)
+        if codes.looks != looks:
+            self.timer.add("code", codes.took_ms)
+        if code is None:
+            return
+        self.reads += 1
+        self._codes_told += 1
+        self._say(
+            Sighting(
+                camera=self._camera,
+                session=self._session,
+                track_id=self._codes_told,
+                kind=Kind.QR,
+                seq=frame.seq,
+                taken_ns=frame.taken_ns,
+                sent_ns=self._clock_ns(),
+                box=_moved(code.box, self._corner),
+                quality=1.0,
+                stages_ms={"code": codes.took_ms},
+                text=code.text,
+            )
+        )
 
     def leave(self) -> None:
         """End all tracks: the camera shows nothing any more."""
         for track in self._tracker.end_all():
             self._tell_end(track)
+
+    def _doubt_all(self) -> None:
+        """Whoever stands in a face's place now may be somebody else: look at once, whatever is settled.
+
+        Faces only: a plate shows by its text that it is another one, and a lorry that fills the picture makes
+        it jump with every frame.
+        """
+        for track in self._tracker.tracks(Kind.FACE):
+            story = self._stories[track.id]
+            story.tried_ns, story.tried_box, story.is_doubted = 0, _NOWHERE, True
+
+    def _end_doubted(self) -> None:
+        """Those that were not found again must not lend their names to whoever comes to their place."""
+        for track in self._tracker.tracks(Kind.FACE):
+            if self._stories[track.id].is_doubted and (
+                track.misses or self._stories[track.id].reading is None
+            ):
+                self._tracker.end(track)
+                self._tell_end(track)
 
     def _is_due(self, kind: Kind, now_ns: int) -> bool:
         since_s = (now_ns - self._searched_ns.get(kind, -(10**18))) / NS_PER_S
@@ -162,11 +236,15 @@ class Lookout:
 
     def _wants_read(self, track: Track, now_ns: int) -> bool:
         story = self._stories[track.id]
+        if now_ns < story.attended_until_ns:
+            return True
         since_s = (now_ns - story.tried_ns) / NS_PER_S
         has_moved = track.box.iou(story.tried_box) < MOVED_IOU
         if story.settled:
             return has_moved and since_s >= RECHECK_S
-        return has_moved or since_s >= read_pause_s((now_ns - track.first_ns) / NS_PER_S)
+        pause_s = read_pause_s((now_ns - track.first_ns) / NS_PER_S)
+        # Two pictures a thirtieth of a second apart are one picture, once there are enough to decide.
+        return has_moved or since_s >= (max(pause_s, PACE_S) if story.told >= SOON_READS else pause_s)
 
     def _search(
         self,
@@ -207,22 +285,28 @@ class Lookout:
         for (track, _), reading in zip(wanted, readings, strict=True):
             story = self._stories[track.id]
             story.tried_ns, story.tried_box = frame.taken_ns, track.box
-            if reading.flaw:
-                self._tell_flaw(track, frame, reading, stages_ms)
-                continue
-            self.reads += 1
-            if story.reading is not None and sense.is_other(story.reading, reading):
+            self.reads += not reading.flaw
+            # Without two reads to compare nobody can say that it is still the same face.
+            is_blind = bool(reading.flaw) or story.reading is None
+            is_other = story.is_doubted if is_blind else self._is_other(sense, story, reading)
+            story.is_doubted = False
+            if is_other:
                 log.info("track %d of %s shows another %s now", track.id, self._camera, sense.kind)
                 self._tell_end(track)
                 track = self._tracker.split(track)
                 self._stories[track.id] = _Story(tried_ns=frame.taken_ns, tried_box=track.box)
-            elif story.settled:
-                continue
-            self._tell(track, frame, reading, stages_ms)
+            if reading.flaw:
+                self._tell_flaw(track, frame, reading, stages_ms)
+            elif is_other or not story.settled:
+                self._tell(track, frame, reading, stages_ms)
+
+    def _is_other(self, sense: Sense, story: _Story, reading: Reading) -> bool:
+        return story.reading is not None and sense.is_other(story.reading, reading)
 
     def _tell(self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]) -> None:
         story = self._stories[track.id]
         story.reading = reading
+        story.told += 1
         crop = cut(frame.image, track.box, MARGINS[track.kind])
         story.last = replace(
             self._sighting(track, frame, reading, stages_ms),
@@ -234,7 +318,8 @@ class Lookout:
         self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]
     ) -> None:
         story = self._stories[track.id]
-        if not story.settled and frame.taken_ns - story.told_flaw_ns >= FLAW_S * NS_PER_S:
+        is_due = frame.taken_ns - story.told_flaw_ns >= FLAW_S * NS_PER_S
+        if not story.settled and (is_due or frame.taken_ns < story.attended_until_ns):
             story.told_flaw_ns = frame.taken_ns
             sighting = self._sighting(track, frame, reading, stages_ms)
             story.last = story.last or sighting
@@ -260,8 +345,11 @@ class Lookout:
             quality=reading.quality,
             lattice=reading.lattice,
             template=reading.template,
+            template_set=reading.template_set,
             stages_ms=dict(stages_ms),
             flaw=reading.flaw,
+            points=tuple(value + self._corner[i % 2] for i, value in enumerate(reading.points)),
+            cues=dict(reading.cues),
         )
 
 

@@ -14,10 +14,14 @@ from edge.vision.wire import WireError, frame
 
 MOST_CROP = 40_000
 MOST_TEMPLATE = 4_096
+MOST_TEXT = 1_200
+_POINTS = 10
 _MOST_POSITIONS = 16
 _MOST_CANDIDATES = 16
 _MOST_CHARACTER = 4
 _MOST_STAGES = 16
+_MOST_CUES = 24
+_SEEN = (Kind.FACE, Kind.PLATE, Kind.QR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,14 @@ class Settled:
     """More reads of this track would change nothing."""
 
     track_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Read this track in every frame for a while, and tell of flawed reads as well."""
+
+    track_id: int
+    for_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,7 @@ class Failed:
     detail: str
 
 
-Order = Start | Look | Settled | Configure
+Order = Start | Look | Settled | Attend | Configure
 Report = Ready | Sighting | Health | Stats | Failed
 Message = Order | Report
 
@@ -155,10 +167,14 @@ def _encode_sighting(sighting: Sighting) -> bytes:
         "quality": sighting.quality,
         "lattice": sighting.lattice,
         "template": len(sighting.template),
+        "set": sighting.template_set,
         "crop": len(sighting.crop_jpeg),
         "stages_ms": dict(sighting.stages_ms),
         "ended": sighting.ended,
         "flaw": sighting.flaw,
+        "text": sighting.text,
+        "points": sighting.points,
+        "cues": dict(sighting.cues),
     }
     return frame(header, sighting.template + sighting.crop_jpeg)
 
@@ -169,7 +185,7 @@ def _read_sighting(fields: Fields) -> Sighting:
         camera=fields.text("camera", 40),
         session=fields.text("session", 40),
         track_id=fields.whole("track_id", 1),
-        kind=Kind(fields.one_of("kind", tuple(Kind))),
+        kind=Kind(fields.one_of("kind", _SEEN)),
         seq=fields.whole("seq"),
         taken_ns=fields.whole("taken_ns"),
         sent_ns=fields.whole("sent_ns"),
@@ -177,11 +193,22 @@ def _read_sighting(fields: Fields) -> Sighting:
         quality=fields.real("quality", 0, 1),
         lattice=_read_lattice(fields),
         template=fields.part("template", MOST_TEMPLATE),
+        template_set=fields.text("set", 60),
         crop_jpeg=fields.part("crop", MOST_CROP),
         stages_ms=fields.numbers("stages_ms", _MOST_STAGES),
         ended=fields.flag("ended"),
         flaw=fields.text("flaw", 80),
+        text=fields.text("text", MOST_TEXT),
+        points=_read_points(fields),
+        cues=fields.numbers("cues", _MOST_CUES),
     )
+
+
+def _read_points(fields: Fields) -> tuple[float, ...]:
+    values = [Fields.is_real(value, -100_000, 100_000) for value in fields.rows("points", _POINTS)]
+    if values and len(values) != _POINTS:
+        raise WireError("points are neither none nor five")
+    return tuple(values)
 
 
 def _read_lattice(fields: Fields) -> Lattice:
@@ -221,6 +248,7 @@ _READERS: Mapping[str, Callable[[Fields], Message]] = {
     ),
     "Look": lambda fields: Look(fields.whole("for_ms", 0, 600_000)),
     "Settled": lambda fields: Settled(fields.whole("track_id", 1)),
+    "Attend": lambda fields: Attend(fields.whole("track_id", 1), fields.whole("for_ms", 0, 600_000)),
     "Configure": lambda fields: Configure(fields.mapping("settings")),
     "Ready": lambda fields: Ready(
         fields.text("session", 40), fields.whole("epoch_ns"), fields.texts("models", 8, 80)

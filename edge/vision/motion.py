@@ -25,6 +25,9 @@ THRESHOLD = 18
 LEAST_SHARE = 0.0015
 # From this share on the light has changed, not the scene.
 RELIT_SHARE = 0.7
+# From this share of the picture on that differs from the frame before, nothing is where it was: another shot
+# of a film, a camera that was turned, or somebody close who stepped aside between two slow frames.
+JUMP_SHARE = 0.3
 # Share of the new frame in the background, per second of time: a parked car is background after some seconds.
 LEARNED_PER_S = 0.3
 _MOST_GAIN = 1.6
@@ -41,12 +44,14 @@ class Motion:
         share: Of the picture that differs, 0..1.
         area: Upright box around it, in pixels of the picture given; None when nothing moved.
         relit: The light changed: the background was learned anew from this very picture.
+        jumped: So much differs from the frame before that what stands in a place may be something else.
     """
 
     moved: bool
     share: float
     area: Box | None
     relit: bool = False
+    jumped: bool = False
 
 
 class MotionGate:
@@ -56,6 +61,7 @@ class MotionGate:
         self._height_px = height_px
         self._shape: tuple[int, ...] = ()
         self._background: NDArray[np.float32] | None = None
+        self._before: NDArray[Any] | None = None
         self._last_ns = 0
 
     def look(self, image: NDArray[np.uint8], now_ns: int) -> Motion:
@@ -70,6 +76,8 @@ class MotionGate:
             area, because nobody knows what they hold.
         """
         grey = self._sample(image)
+        before, self._before = self._before, grey
+        jumped = before is not None and before.shape == grey.shape and _share(before, grey) >= JUMP_SHARE
         if self._background is None or image.shape != self._shape:
             self._learn_anew(image, grey, now_ns)
             return Motion(True, 1.0, _whole(image), relit=True)
@@ -78,13 +86,13 @@ class MotionGate:
         share = count / grey.size
         if share >= RELIT_SHARE:
             self._learn_anew(image, grey, now_ns)
-            return Motion(True, share, _whole(image), relit=True)
+            return Motion(True, share, _whole(image), relit=True, jumped=jumped)
         seconds = max(0.0, (now_ns - self._last_ns) / 1e9)
         self._last_ns = now_ns
         cv2.accumulateWeighted(grey, self._background, min(1.0, seconds * LEARNED_PER_S))
         if share < LEAST_SHARE:
-            return Motion(False, share, None)
-        return Motion(True, share, _area(changed, image))
+            return Motion(False, share, None, jumped=jumped)
+        return Motion(True, share, _area(changed, image), jumped=jumped)
 
     def _sample(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         step = max(1, round(image.shape[0] / self._height_px))
@@ -94,6 +102,11 @@ class MotionGate:
         self._shape = image.shape
         self._background = grey.astype(np.float32)
         self._last_ns = now_ns
+
+
+def _share(before: NDArray[Any], now: NDArray[Any]) -> float:
+    changed = cv2.threshold(cv2.absdiff(before, now), THRESHOLD, 255, cv2.THRESH_BINARY)[1]
+    return float(cv2.countNonZero(changed)) / now.size
 
 
 def _whole(image: NDArray[np.uint8]) -> Box:

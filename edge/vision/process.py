@@ -15,12 +15,23 @@ from edge.clock import Clock
 from edge.errors import Unavailable
 from edge.records import Sighting
 from edge.settings import CameraSettings, ModelSettings
-from edge.vision.messages import Configure, Failed, Look, Order, Report, Settled, Start, decode, encode
+from edge.vision.messages import (
+    Attend,
+    Configure,
+    Failed,
+    Look,
+    Order,
+    Report,
+    Settled,
+    Start,
+    decode,
+    encode,
+)
 from edge.vision.wire import Unframer, WireError
 
 log = logging.getLogger(__name__)
 
-_ORDERS = (Start, Look, Settled, Configure)
+_ORDERS = (Start, Look, Settled, Attend, Configure)
 # What a process that decodes untrusted pictures has no use for: the service manager's socket, credentials,
 # and proxies (a camera is never behind one, and FFmpeg would ask it).
 _WITHHELD = frozenset(

@@ -6,21 +6,24 @@ say into plain values: a flaw means "not enough to say", never "unknown".
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.face_models import open_face_detector, open_face_embedder
 from edge.records import Box, Kind, Lattice
-from edge.settings import ModelSettings
+from edge.settings import LivenessModel, ModelSettings
+from edge.vision.liveness import cues_of
 from edge.vision.tracking import FAR_TEXT, LEAST_TEXT, text_distance
-from models.face import FaceDetector, FaceEmbedder, FaceQuality, measure_face, open_detector, open_embedder
+from models.face import AlignedFace, FaceDetector, FaceEmbedder, FaceQuality, align_faces, measure_face
+from models.face.contracts import DescribesAligned
+from models.face.living import LivingClassifier, LivingInput
 from models.plate import PlateReader, open_reader
 from models.plate.quality import measure_plate
 from models.plate.reader import TimedReader
-from models.published import fetched_path
 from models.results import FaceDetection, PlateReading
 
 Image = NDArray[np.uint8]
@@ -33,6 +36,7 @@ SURE_TEXT = 0.6
 PLATE_LENGTHS = range(5, 11)
 # HOG's window is 80 px: smaller faces need an enlarged picture.
 _HOG_WINDOW_PX = 80
+MODEL_CUE = "model"
 _GOOD_EYE_DISTANCE_PX = 40.0
 _GOOD_SHARPNESS = 250.0  # median of clear faces; below about 56 the face is refused as blurred
 
@@ -59,7 +63,21 @@ class Reading:
     quality: float = 0.0
     lattice: Lattice = ()
     template: bytes = b""
+    template_set: str = ""
     flaw: str = ""
+    points: tuple[float, ...] = ()
+    cues: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A face that is worth describing."""
+
+    window: Image
+    face: FaceDetection
+    aligned: AlignedFace
+    measured: FaceQuality
+    points: tuple[float, ...]
 
 
 class Sense(Protocol):
@@ -105,11 +123,14 @@ class FaceSense:
     smallest_px: int
     kind: Kind = Kind.FACE
     reads_as: str = "embed"
+    with_cues: bool = False
+    classifier: LivingClassifier | None = None
 
     @property
     def name(self) -> str:
         """Detector and template space."""
-        return f"{self.detector.name} {self.embedder.set_name}"
+        living = " liveness" if self.classifier is not None else ""
+        return f"{self.detector.name} {self.embedder.set_name}{living}"
 
     @property
     def found_ms(self) -> Mapping[str, float]:
@@ -124,8 +145,24 @@ class FaceSense:
         ]
 
     def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
-        """Describe each face, unless it has a flaw."""
-        return [self._read(image, finding) for finding in findings]
+        """Describe each face, unless it has a flaw; all of them in one call of the network."""
+        seen = [self._look(image, finding) for finding in findings]
+        templates = iter(self._describe([look for look in seen if not isinstance(look, Reading)]))
+        readings = []
+        for look, finding in zip(seen, findings, strict=True):
+            if isinstance(look, Reading):
+                readings.append(look)
+                continue
+            readings.append(
+                Reading(
+                    _face_weight(look.measured),
+                    template=next(templates).astype("<f4").tobytes(),
+                    template_set=f"faces-{self.embedder.set_name}",
+                    points=look.points,
+                    cues=self._cues(image, finding.box),
+                )
+            )
+        return readings
 
     def is_other(self, before: Reading, now: Reading) -> bool:
         """True when the templates are farther apart than two pictures of one person."""
@@ -138,16 +175,34 @@ class FaceSense:
         """Take a new least height; the detector keeps the scale it was opened with."""
         self.smallest_px = smallest_px
 
-    def _read(self, image: Image, finding: Finding) -> Reading:
+    def _look(self, image: Image, finding: Finding) -> "Reading | _Look":
+        """Align and measure a face; a reading when it has a flaw."""
+        landmarks = finding.source.landmarks
+        points = () if landmarks is None else tuple(float(value) for value in landmarks.ravel())
         if finding.box.height < self.smallest_px:
-            return Reading(flaw="too small")
+            return Reading(flaw="too small", points=points)
         # Alignment converts the whole picture it is given; a window around the face is far less.
         window, face = _window(image, finding.source)
-        measured = measure_face(window, face)
+        aligned = align_faces(window, [face])[0]
+        measured = measure_face(window, face, aligned)
         if measured.flaw:
-            return Reading(flaw=measured.flaw)
-        template = self.embedder.embed(window, [face])[0]
-        return Reading(_face_weight(measured), template=template.astype("<f4").tobytes())
+            return Reading(flaw=measured.flaw, points=points)
+        return _Look(window, face, aligned, measured, points)
+
+    def _describe(self, looks: Sequence["_Look"]) -> Sequence[NDArray[np.float32]]:
+        embedder = self.embedder
+        if isinstance(embedder, DescribesAligned):
+            return list(embedder.embed_aligned([look.aligned for look in looks]))
+        return [embedder.embed(look.window, [look.face])[0] for look in looks]
+
+    def _cues(self, image: Image, box: Box) -> Mapping[str, float]:
+        """Signs of a screen or of paper, and what the user's own classifier says."""
+        if not self.with_cues:
+            return {}
+        cues = dict(cues_of(image, box))
+        if self.classifier is not None:
+            cues[MODEL_CUE] = self.classifier.score(image, (box.left, box.top, box.right, box.bottom))
+        return cues
 
 
 @dataclass(slots=True)
@@ -209,6 +264,7 @@ def open_senses(
     min_face_px: int,
     min_plate_px: int,
     cache_dir: Path | None,
+    with_cues: bool = False,
 ) -> list[Sense]:
     """Load the networks that are needed; before any thread is started, as onnxruntime wants it.
 
@@ -217,22 +273,39 @@ def open_senses(
     """
     senses: list[Sense] = []
     if "face" in looks_for:
-        detector = open_detector(
-            models.face_detector,
-            yunet_path=models.yunet_path
-            or fetched_path("yunet", cache_dir, is_optional=models.face_detector != "yunet"),
-            upsample=1 if min_face_px < _HOG_WINDOW_PX else 0,
-            min_face_px=min_face_px,
-        )
-        embedder = open_embedder(models.face_embedder, cache_dir=cache_dir, threads=models.threads)
+        enlarge = 1 if min_face_px < _HOG_WINDOW_PX else 0
+        detector = open_face_detector(models, cache_dir, upsample=enlarge, min_face_px=min_face_px)
+        embedder = open_face_embedder(models, cache_dir)
         # The first run of a network takes ten times as long; nobody at the gate shall wait for it.
         embedder.embed(np.zeros((200, 200, 3), np.uint8), [FaceDetection(50, 50, 150, 150, 1.0)])
-        senses.append(FaceSense(detector, embedder, min_face_px))
+        senses.append(
+            FaceSense(
+                detector,
+                embedder,
+                min_face_px,
+                with_cues=with_cues,
+                classifier=open_classifier(models.liveness, models.threads),
+            )
+        )
     if "plate" in looks_for:
         senses.append(PlateSense(open_reader(models.plate_reader, threads=models.threads), min_plate_px))
     for sense in senses:
         sense.find(np.zeros((360, 640, 3), np.uint8))
     return senses
+
+
+def open_classifier(given: LivenessModel | None, threads: int = 1) -> LivingClassifier | None:
+    """The user's own classifier of living faces, if there is one.
+
+    Raises:
+        ModelError: It is missing, another file, or takes another input.
+    """
+    if given is None:
+        return None
+    wants = LivingInput(
+        given.input_px, given.live_class, given.crop, given.colour == "rgb", given.mean, given.scale
+    )
+    return LivingClassifier(given.path, given.sha256, wants, threads)
 
 
 def _window(image: Image, face: FaceDetection) -> tuple[Image, FaceDetection]:

@@ -126,6 +126,10 @@ class Tracker:
         ]
         return self._end(lost)
 
+    def end(self, track: Track) -> None:
+        """Take one track out."""
+        del self._tracks[track.id]
+
     def end_all(self) -> tuple[Track, ...]:
         """Take out and return all tracks: the camera is gone."""
         return self._end(list(self._tracks.values()))
