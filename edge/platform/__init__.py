@@ -3,12 +3,14 @@
 - ``ledger``: the table of events, each exactly once; only what is in it is acknowledged.
 - ``signer``: the platform's key, and the commands and configurations it signs.
 - ``counterpart``: the thread that subscribes, stores, acknowledges, sends and waits for results.
+- ``enrolling``: faces by signed command.
 - ``known_device``, ``requests``, ``steady_link``: its parts. ``__main__``: the same as a process.
 - ``broker``, ``python_broker``: a broker for the demo.
 """
 
 from edge.platform.broker import BrokerProcess, open_broker
 from edge.platform.counterpart import Counterpart
+from edge.platform.enrolling import enrol, withdraw
 from edge.platform.known_device import KnownDevice
 from edge.platform.ledger import Ledger
 from edge.platform.requests import CommandResult
@@ -23,6 +25,8 @@ __all__ = [
     "KnownDevice",
     "Ledger",
     "Signer",
+    "enrol",
     "make_keys",
     "open_broker",
+    "withdraw",
 ]

@@ -4,12 +4,11 @@ It subscribes with a clean session and remembers nothing about the broker: whate
 here is sent again, because only what the ledger has committed is acknowledged. One thread, one connection.
 """
 
-import base64
 import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -166,38 +165,6 @@ class Counterpart(Worker):
     def remove_person(self, device: str, person_id: str) -> CommandResult:
         """Take a person off the roster of a device."""
         return self.send_command(device, "roster-remove", {"id": person_id}, life_s=60.0)
-
-    def enrol(
-        self,
-        device: str,
-        person_id: str,
-        consent: JsonObject,
-        pictures: Sequence[bytes],
-        *,
-        timeout_s: float = 120.0,
-        **more: object,
-    ) -> CommandResult:
-        """Enrol a person on a device from JPEG files; ``data`` has the verdict on each picture.
-
-        Args:
-            device: "tenant/device".
-            person_id: Put on its roster if they are not there.
-            consent: As ``edge.access.consent_from_json`` reads it.
-            pictures: 1 to 10, together at most about 280 kB.
-            timeout_s: The pictures are looked at one after the other, on a small board.
-            more: ``name``, ``room``, ``lanes``, ``zones``, ``despite_likeness``.
-        """
-        args: dict[str, object] = {
-            "person": person_id,
-            "consent": dict(consent),
-            "pictures": [base64.b64encode(content).decode() for content in pictures],
-            **more,
-        }
-        return self.send_command(device, "enrol", args, timeout_s=timeout_s, life_s=60.0)
-
-    def withdraw(self, device: str, person_id: str, *, timeout_s: float = 120.0) -> CommandResult:
-        """Take a person's consent back on a device; ``data`` is the receipt."""
-        return self.send_command(device, "withdraw", {"person": person_id}, timeout_s=timeout_s, life_s=60.0)
 
     def publish_desired(
         self,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.jws import COMMAND_TYPE, CONFIG_TYPE, sign
 from edge.records import JsonObject, new_id
 from edge.sync.config_document import SCHEMA, sections_hash
-from edge.sync.jws import COMMAND_TYPE, CONFIG_TYPE, sign
 from edge.sync.keys import load_private_key, write_key_pair
 
 PRIVATE_KEY_FILE = "platform_key.json"

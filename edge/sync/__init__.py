@@ -3,7 +3,7 @@
 Read in this order; what is marked pure does no I/O:
 
 - ``topics``, ``presence`` (pure): names on the wire, and what the box says of itself.
-- ``jws``, ``keys``: strict signatures, and the keys that count. ``nonces``: random words and budgets.
+- ``keys``: the keys that count (signatures themselves: ``edge.jws``). ``nonces``: random words and budgets.
 - ``commands`` (pure): may this command be obeyed? ``command_desk``: journal, obey once, tell the result.
 - ``config_document``, ``config_state`` (pure): a configuration, and how far it came. ``desired``: the trial.
 - ``outbox`` (pure): what to send next, what to send again. ``delivery``: from the journal onto the wire.

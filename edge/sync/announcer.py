@@ -25,8 +25,17 @@ SUBJECT = "uplink"
 class Announcer:
     """Speaks on one link at a time. Answers to commands wait for the next; all else is said anew there."""
 
-    def __init__(self, topics: Topics, journal: Journal, clock: Clock, alarms: Alarms) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        journal: Journal,
+        clock: Clock,
+        alarms: Alarms,
+        sees: Callable[[], JsonObject] = dict,
+    ) -> None:
         self._topics, self._journal, self._clock, self._alarms = topics, journal, clock, alarms
+        self._sees = sees
+        self._said_sees: JsonObject = {}
         self._link: MqttLink | None = None
         self._conn, self._nonce = 0, ""
         self._topic_of_token: dict[int, str] = {}
@@ -59,8 +68,14 @@ class Announcer:
             self._denied[topic] = puback.refusal
         return topic is not None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether other networks look than ``state`` says."""
+        return self._sees() != self._said_sees
+
     def state(self, presence: Presence | None = None) -> None:
         """Publish ``state``; by itself it is ready, or degraded while an alarm stands."""
+        self._said_sees = self._sees()
         alarms = tuple(alarm.name for alarm in self._alarms.standing() if alarm.subject != SUBJECT)
         body = state_body(
             presence or (Presence.DEGRADED if alarms else Presence.READY),
@@ -70,6 +85,7 @@ class Announcer:
             clock_state=self._clock.state().value,
             alarms=alarms,
             at_ns=self._clock.utc_ns(),
+            sees=self._said_sees,
         )
         self._publish(self._topics.state, body, retain=True)
 

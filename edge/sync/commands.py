@@ -1,6 +1,6 @@
 """May this command be obeyed? Pure; the checks in their one order, each with its own code.
 
-A command is a compact JWS (``edge.sync.jws``, type ``gh-command``) on ``cmd/<name>``. Claims: ``jti`` (id),
+A command is a compact JWS (``edge.jws``, type ``gh-command``) on ``cmd/<name>``. Claims: ``jti`` (id),
 ``aud`` ("tenant/device"), ``cmd``, ``args``, ``iat`` and ``exp`` (Unix seconds, fractions allowed), ``ctr``
 (strictly rising per key), ``sn`` (the nonce that the device published in ``state`` for this connection) and,
 when the device said its clock is unset, ``chl`` (the challenge it gave in that refusal).
@@ -18,12 +18,14 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.clock import NS_PER_S, ClockState
+from edge.jws import COMMAND_TYPE, JwsError, unverified_claims, verify
 from edge.records import JsonObject
-from edge.sync.jws import COMMAND_TYPE, JwsError, unverified_claims, verify
 
 SIZE_LIMIT = 16 * 1024
+SIZE_LIMITS: Mapping[str, int] = {"enrol": 512 * 1024}
+"""Commands that carry pictures; all others keep to ``SIZE_LIMIT``."""
 # A command that moves something lives at most this long; others may wait for a slow link.
-LIFE_LIMIT_S = dict.fromkeys(("open", "close", "stop", "hold", "release"), 10.0)
+LIFE_LIMIT_S = dict.fromkeys(("open", "close", "stop", "hold", "fleet", "release"), 10.0)
 OTHER_LIFE_LIMIT_S = 300.0
 # Two clocks that are both "set" still differ by this much on a bad day.
 CLOCK_SKEW_S = 2.0
@@ -121,8 +123,8 @@ def check(raw: bytes, *, name: str, retained: bool, context: CommandContext) -> 
     """Check one message on ``cmd/<name>`` and return the command, or the first rule that it breaks."""
     if retained:
         return Rejected(Code.RETAINED, "commands are never retained; clear this one at the broker")
-    if len(raw) > SIZE_LIMIT:
-        return Rejected(Code.SIZE, f"{len(raw)} bytes, at most {SIZE_LIMIT}")
+    if len(raw) > (limit := SIZE_LIMITS.get(name, SIZE_LIMIT)):
+        return Rejected(Code.SIZE, f"{len(raw)} bytes, at most {limit}")
     try:
         signed = verify(raw, context.keys, typ=COMMAND_TYPE)
     except JwsError as error:

@@ -14,10 +14,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.errors import EdgeError, Exit, SettingsError
+from edge.jws import CONFIG_TYPE, JwsError, canonical, verify
 from edge.records import JsonObject
 from edge.settings import Settings
 from edge.settings_file import TUNABLE_SECTIONS, with_sections
-from edge.sync.jws import CONFIG_TYPE, JwsError, canonical, verify
 
 SCHEMA = 1
 SIZE_LIMIT = 128 * 1024

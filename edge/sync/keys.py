@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge.errors import SettingsError
-from edge.sync.jws import JwsError, decode_part, encode_part, parse_object
+from edge.jws import JwsError, decode_part, encode_part, parse_object
 
 _KEY_BYTES = 32
 _FILE_LIMIT = 64 * 1024

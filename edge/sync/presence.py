@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from edge.records import JsonObject, Stream
 from edge.store.envelope import json_bytes
@@ -62,8 +63,12 @@ def state_body(
     clock_state: str,
     alarms: tuple[str, ...],
     at_ns: int,
+    sees: JsonObject = MappingProxyType({}),
 ) -> JsonObject:
-    """The retained ``state``; commands must carry its ``nonce``, so only a live connection has one."""
+    """The retained ``state``; commands must carry its ``nonce``, so only a live connection has one.
+
+    ``sees`` says which networks look through each camera: not every box has every file.
+    """
     body: dict[str, object] = {
         "schema": SCHEMA,
         "state": presence.value,
@@ -72,6 +77,7 @@ def state_body(
         "clk": clock_state,
         "at": rfc3339(at_ns),
         "alarms": list(alarms),
+        "sees": dict(sees),
     }
     if presence in (Presence.READY, Presence.DEGRADED):
         body["nonce"] = nonce

@@ -90,6 +90,7 @@ class Uplink(Worker):
         handlers: Mapping[str, Handler],
         forbids: Callable[[Command], str] = lambda _command: "",
         info: Callable[[], JsonObject] = dict,
+        sees: Callable[[], JsonObject] = dict,
         chance: random.Random | None = None,
     ) -> None:
         """Take what is needed; nothing happens before ``start``.
@@ -104,6 +105,7 @@ class Uplink(Worker):
             handlers: What obeys commands, by name; see ``edge.sync.command_desk.Handler``.
             forbids: Why a command may not run here and now; empty when it may.
             info: Members of the birth certificate besides our own.
+            sees: Which networks look through each camera; asked often, so it must be quick.
             chance: For the jitter of pauses.
 
         Raises:
@@ -115,7 +117,7 @@ class Uplink(Worker):
         self._topics = Topics(settings.device.tenant, settings.device.id)
         self._desired, self._info, self._keys = desired, info, keys
         self._waker = Waker()
-        self._announcer = Announcer(self._topics, journal, clock, alarms)
+        self._announcer = Announcer(self._topics, journal, clock, alarms, sees)
         self._desk = CommandDesk(
             journal,
             clock,
@@ -336,7 +338,7 @@ class Uplink(Worker):
 
     def _watch(self, now_ns: int) -> None:
         """Notice a platform that says nothing, and things that the others should see."""
-        if self._state_stale and self._connected_ns:
+        if self._connected_ns and (self._state_stale or self._announcer.is_outdated):
             self._state_stale = False
             self._announcer.state()
         self._note()
