@@ -7,12 +7,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check --quiet
 ARGS   ?=
 
-.PHONY: run test check tests install install-dev mosquitto clean
+.PHONY: run test check tests install install-dev mosquitto spin clean
 
 run: $(VENV)/.demo
 	$(BIN)/gatehouse demo $(ARGS)
 
-test: $(VENV)/.dev mosquitto check tests
+test: $(VENV)/.dev mosquitto spin check tests
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -46,6 +46,9 @@ $(VENV)/.dev: $(VENV)/.demo
 
 mosquitto:
 	@.ci/mosquitto
+
+spin:
+	@.ci/spin
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

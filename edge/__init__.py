@@ -10,7 +10,12 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for times
     records        what flows: Sighting ... Event            settings   every option, typed and bounded
     settings_file  TOML in, every fault at once out          worker     named threads, slots, the last catch
-    settings_lanes boards and lanes, the larger half of settings
+    settings_boards  every family of relay and input boards
+    settings_lanes barrier and door lanes: wires, times    settings_wires      relays and contacts by meaning
+    settings_passages  turnstile, mantrap; all lanes together   settings_enrolment  how faces come to this box
+    settings_push  cameras that read plates themselves   settings_models  networks, also your own
+    settings_signs  displays and their texts              settings_readers    card readers
+    settings_lane_side  what must fit between displays, readers, lanes and lines
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd
 
     access         roster, policy: who may pass, and why     evidence   sightings of a track -> one identity
@@ -18,13 +23,22 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
 
     vision         one child process per camera: motion, detection, tracks, sightings
     lanes          boards, barrier and door machines, actuation
+    signs          displays beside the lanes              readers    cards and keypads beside the lanes
     sync           MQTT: events up; configuration, commands, roster down
     platform       the other end of sync, for demo, tests and integrators
+    jws            signed documents: commands, configurations, passes
+    known          roster, gallery and rule of one moment    following  ... brought up to date with the store
+    timekeeping    a clock that never believes less than it knew
+    prompting      what a display shall say now, by lane
+    presenting     cards, PINs and QR passes, judged      asking     challenges, second factors, prompts
     deciding       the thread where sightings become decisions
     commanding     what obeys the platform's signed commands
+    face_models    which detector, embedder and set of templates this configuration means
     enrolment      from pictures of a person to templates
     simulation     boards of type simulated: a whole site inside the daemon
+    overview       how lanes and boards do now            hatch      a local socket for people on the box
 
+    doctor         every part of a box looked at, for installers
     app            the composition root: starts everything in order, stops it in reverse
     cli            the ``gatehouse`` command               demo       the main job with simulated hardware
 """

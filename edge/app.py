@@ -1,6 +1,6 @@
 """The composition root: every part is made here, started in order, and stopped in reverse.
 
-    journal, sets -> boards -> guard -> lanes -> decide -> eyes -> uplink
+    journal, sets -> boards -> guard -> lanes -> decide -> enrol -> eyes -> uplink
 
 Each stop is registered before the next start, so that a start that fails half-way leaves nothing behind.
 """
@@ -10,32 +10,39 @@ import signal
 import threading
 from contextlib import ExitStack
 from importlib import metadata
+from pathlib import Path
 from types import FrameType
 
-from edge.access import LaneStanding
+from edge.access import LaneStanding, Person
 from edge.clock import Clock
 from edge.commanding import forbids, handlers
-from edge.deciding import Decider, FaceRules, Known, templates_mark
+from edge.deciding import Decider
+from edge.enrolment import EnrolmentDesk, likeness_rule
 from edge.errors import EdgeError, Exit, SettingsError, Unavailable
+from edge.face_models import detector_choice, face_set, pair_distances
+from edge.following import Follower
+from edge.hatch import Hatch
 from edge.health import Alarm, Alarms, ServiceNotifier, stalled
-from edge.lanes import BoardGuard, Boards, Lane
+from edge.lanes import ABOUT_PEOPLE, BoardGuard, Boards, Lane, TellingJournal
+from edge.overview import beside, overview, parts
+from edge.prompting import Prompts
+from edge.readers import Readers, outlets_of
 from edge.records import Decision, EventDraft, JsonObject, Sighting, Stream
-from edge.settings import Settings
-from edge.simulation import with_simulated_boards
+from edge.settings import Settings, VzenithCamera
+from edge.signs import Signs
+from edge.simulation import with_simulated_boards, with_simulated_displays
 from edge.store import Journal, SetStore, open_vault
 from edge.sync.desired import Desired
 from edge.sync.keys import KeySet, load_public_keys
 from edge.sync.uplink import Uplink
+from edge.timekeeping import FlooredClock, Timekeeper
 from edge.vision import Eye
+from edge.vision.pushed import PushedEye
 from edge.worker import Worker
-from models.face import Gallery
 
 log = logging.getLogger(__name__)
 
 TURN_S = 0.2
-FACE_SET = "faces-dlib-resnet"
-"""Set name of the templates of the default embedder, in whichever runtime it runs."""
-
 JOURNAL_FILE = "events.db"
 SETS_FILE = "sets.db"
 KEY_FILE = "device.key"
@@ -50,16 +57,14 @@ class Daemon:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Take the configuration; nothing is opened before ``run``."""
-        self._file_settings, self._clock = settings, clock
+        self._file_settings, self._clock = settings, FlooredClock(clock)
         self._stopping = threading.Event()
         self._notifier = ServiceNotifier()
         self.alarms = Alarms(clock)
+        self.prompts = Prompts(clock)
         self._workers: dict[str, Worker] = {}
         self._lanes: dict[str, Lane] = {}
-        self._eyes: dict[str, Eye] = {}
-        # Building a large gallery and its rule takes seconds; both are kept while templates do not change.
-        self._gallery: tuple[bytes, Gallery] | None = None
-        self._rules = FaceRules()
+        self._eyes: dict[str, Eye | PushedEye] = {}
 
     def stop(self) -> None:
         """Ask the daemon to end."""
@@ -103,32 +108,57 @@ class Daemon:
             raise Unavailable(f"device.state_dir {state_dir} cannot be made: {error.strerror}") from error
 
         base = with_simulated_boards(base, state_dir, stops)
+        base = with_simulated_displays(base, state_dir, stops)
         journal = Journal(
             state_dir / JOURNAL_FILE,
             clock,
             tenant=base.device.tenant,
             device=base.device.id,
             keep_acknowledged_days=base.store.keep_acknowledged_days,
+            limit_events=base.store.limit_events,
+            reserve_mb=base.store.reserve_mb,
             alarms=self.alarms,
         )
         self._journal = journal
         self._run_worker(stops, journal)
         self.alarms.listen(self._journal_alarm)
+        self._timekeeper = Timekeeper(clock, journal, self.alarms)
 
         self._sets = SetStore(state_dir / SETS_FILE, open_vault(state_dir / KEY_FILE), clock)
         stops.callback(self._sets.close)
-        keys = self._load_keys(base)
+        self._sets.tidy()
+        self._face_set = face_set(base.models)
+        self._follower = Follower(self._sets, journal, self._face_set, pair_distances(base.models))
+        keys = self._load_keys(
+            base.sync.platform_keys, "platform.keys_unreadable", "uplink", "no command is obeyed"
+        )
         self._desired = Desired(journal, clock, keys, base, apply=self._apply, health=self._problems)
         self._settings = settings = self._desired.restore()
 
-        known = self._load_known(settings)
-        self._boards = Boards(settings, clock, self.alarms)
+        known = self._follower.load(settings.decision, lanes=settings.lanes)
+        outlets = outlets_of(settings)
+        self._boards = Boards(settings, clock, self.alarms, note=self._note, outlets=outlets)
         for board in self._boards.values():
             self._run_worker(stops, board)
         self._run_worker(stops, BoardGuard(self._boards, clock, self.alarms))
 
+        self._signs = Signs(settings, clock, self.alarms, self._person)
+        self.prompts.listen(self._signs.prompt)
+        for card in self._signs.cards.values():
+            self._run_worker(stops, card, is_fatal=False)
+        telling = TellingJournal(journal, self._signs.note)
+
         for name in settings.lanes:
-            lane = Lane(name, settings, self._boards, journal, clock, self.alarms, on_wake=self._wake_cameras)
+            lane = Lane(
+                name,
+                settings,
+                self._boards,
+                telling,
+                clock,
+                self.alarms,
+                on_wake=self._wake_cameras,
+                config_rev=self._desired.revision,
+            )
             self._lanes[name] = lane
             self._run_worker(stops, lane)
 
@@ -141,23 +171,53 @@ class Daemon:
             settle=self._settle,
             standing=self._standing,
             config_rev=self._desired.revision,
+            pass_keys=self._load_keys(
+                base.passes.keys, "passes.keys_unreadable", "decide", "no QR pass opens. 通行码不可用"
+            ),
+            spend=journal.spend_pass,
+            note=self._note,
+            show=self.prompts.show,
+            attend=self._attend,
         )
         self._run_worker(stops, self._decider)
+        self._readers = Readers(settings, self._decider.present, clock, self.alarms, outlets)
+        for line in self._readers.workers:
+            self._run_worker(stops, line)
+        self._desk = EnrolmentDesk(
+            self._sets,
+            settings.models,
+            state_dir / CACHE_FOLDER,
+            clock,
+            self.alarms,
+            lambda: self._follower.known,
+            lambda: likeness_rule(self._follower.asked(), self._settings.decision),
+            set_name=self._face_set,
+            may_keep_pictures=base.enrolment.keep_pictures,
+        )
+        self._run_worker(stops, self._desk)
+
+        if any("face" in camera.looks_for for camera in settings.cameras.values()):
+            choice = detector_choice(settings.models, state_dir / CACHE_FOLDER)
+            log.info("face detector: %s; templates: %s", choice, self._face_set)
 
         for name, camera in settings.cameras.items():
             if not settings.lanes_of_camera(name):
                 log.warning("camera %s serves no lane and is not opened", name)
                 continue
-            eye = Eye(
-                name,
-                camera,
-                settings.models,
-                clock,
-                self.alarms,
-                self._decider.offer,
-                cache_dir=state_dir / CACHE_FOLDER,
-                log_level=base.device.log_level,
-            )
+            eye: Eye | PushedEye
+            if isinstance(camera, VzenithCamera):
+                eye = PushedEye(name, camera, clock, self.alarms, self._decider.offer, journal.append)
+            else:
+                eye = Eye(
+                    name,
+                    settings.as_run(camera, name),
+                    settings.models,
+                    clock,
+                    self.alarms,
+                    self._offer,
+                    cache_dir=state_dir / CACHE_FOLDER,
+                    log_level=base.device.log_level,
+                )
             self._eyes[name] = eye
             self._run_worker(stops, eye)
 
@@ -169,30 +229,64 @@ class Daemon:
                 self.alarms,
                 keys=keys,
                 desired=self._desired,
-                handlers=handlers(self._lanes, self._sets, clock),
+                handlers=handlers(
+                    self._lanes,
+                    self._sets,
+                    clock,
+                    self._desk,
+                    may_enrol=base.enrolment.from_platform,
+                    signs=self._signs,
+                ),
                 forbids=forbids(self._lanes),
                 info=self._info,
+                sees=self._sees,
             )
             self._run_worker(stops, uplink)
+        self._open_hatch(stops, base)
         version = metadata.version("gatehouse")
         journal.append(EventDraft(Stream.SYS, "daemon.started", base.device.id, {"version": version}))
 
-    def _load_keys(self, settings: Settings) -> KeySet:
-        """The platform's keys; without them nobody is obeyed, and the lanes work all the same."""
-        path = settings.sync.platform_keys
+    def _open_hatch(self, stops: ExitStack, settings: Settings) -> None:
+        """Let people on the box look and ask; a gate works without."""
+
+        def status() -> JsonObject:
+            prompts = self.prompts.standing()
+            return {
+                **overview(self._settings, self._lanes, self._boards, self.alarms, self._clock, prompts),
+                **beside(self._signs, self._readers),
+            }
+
+        try:
+            hatch = Hatch(
+                settings.device.state_dir, self._lanes, status, self._clock, self._readers.last_card
+            )
+        except EdgeError as error:
+            log.warning("%s; gatehouse lane status will not work", error)
+            return
+        self._run_worker(stops, hatch)
+
+    def _load_keys(self, path: Path | None, alarm: str, subject: str, effect: str) -> KeySet:
+        """Public keys; without them their owners are not believed, and the lanes work all the same."""
         if path is None:
             return KeySet()
         try:
             return load_public_keys(path)
         except SettingsError as error:
-            self.alarms.set("platform.keys_unreadable", "uplink", f"{error}; no command is obeyed")
+            self.alarms.set(alarm, subject, f"{error}; {effect}")
             return KeySet()
 
-    def _run_worker(self, stops: ExitStack, worker: Worker) -> None:
+    def _run_worker(self, stops: ExitStack, worker: Worker, *, is_fatal: bool = True) -> None:
         self._workers[worker.name] = worker
-        worker.on_failure = lambda _failed: self.stop()
+        worker.on_failure = self._lost_worker if is_fatal else self._lost_sign
         stops.callback(self._end_worker, worker)
         worker.start()
+
+    def _lost_worker(self, _failed: Worker) -> None:
+        self.stop()
+
+    def _lost_sign(self, failed: Worker) -> None:
+        """A dark display is no reason to end lanes that work."""
+        self.alarms.set("display.failed", failed.name, f"a bug: {failed.failure}; restart the service")
 
     def _end_worker(self, worker: Worker) -> None:
         try:
@@ -206,7 +300,9 @@ class Daemon:
     def _watch(self) -> int:
         """Until told to stop, or until a part has failed."""
         # A platform that cannot be reached, or a resolver that hangs, is no reason to restart working lanes.
-        critical = {name: worker for name, worker in self._workers.items() if name != "uplink"}
+        # Nor is an enrolment that hangs, or a display.
+        apart = ("uplink", "enrol", "hatch", *(card.name for card in self._signs.cards.values()))
+        critical = {name: worker for name, worker in self._workers.items() if name not in apart}
         said: tuple[str, ...] = ()
         while not self._stopping.wait(TURN_S):
             stuck = stalled(critical)
@@ -217,6 +313,7 @@ class Daemon:
                 # Not fed while anything is stuck: systemd ends and restarts us when it lasts (OPS-1).
                 self._notifier.send("WATCHDOG=1")
             self._follow_the_sets()
+            self._timekeeper.tick()
         failed = [name for name, worker in self._workers.items() if worker.failure is not None]
         if failed:
             log.error("ended because of: %s", ", ".join(failed))
@@ -227,26 +324,19 @@ class Daemon:
         """Take over what anybody changed in roster or gallery; what cannot be read leaves the old one."""
         try:
             if self._sets.has_changed():
-                self._decider.swap_known(self._load_known(self._settings))
+                self._follower.load(self._settings.decision, self._decider.swap_known, self._settings.lanes)
             self.alarms.clear("roster.unreadable", "roster")
         except EdgeError as error:
             self.alarms.set("roster.unreadable", "roster", f"{error}; the last one that was read stays")
-
-    def _load_known(self, settings: Settings) -> Known:
-        snapshot = self._sets.snapshot()
-        persons, templates = len(snapshot.roster.persons), len(snapshot.templates.get(FACE_SET, ()))
-        log.info("roster %d: %d persons, %d face templates", snapshot.rev, persons, templates)
-        draft = {"rev": snapshot.rev, "persons": persons, "templates": templates}
-        self._journal.append(EventDraft(Stream.AUDIT, "roster.loaded", "roster", draft))
-        mark = templates_mark(snapshot.templates.get(FACE_SET, ()))
-        if self._gallery is None or self._gallery[0] != mark:
-            self._gallery = (mark, snapshot.gallery(FACE_SET))
-        gallery = self._gallery[1]
-        return Known(snapshot.roster, gallery, self._rules.rule_for(gallery, settings.decision))
+        try:
+            self._follower.tell_journal()
+        except EdgeError as error:
+            log.debug("the journal is told of changes of the roster later: %s", error)
 
     def _problems(self) -> tuple[str, ...]:
         """What does not work now, for the trial of a configuration."""
-        alarms = [f"{alarm.name} {alarm.subject}: {alarm.detail}" for alarm in self.alarms.standing()]
+        standing = [a for a in self.alarms.standing() if a.name.partition(".")[2] not in ABOUT_PEOPLE]
+        alarms = [f"{alarm.name} {alarm.subject}: {alarm.detail}" for alarm in standing]
         return (*(f"{name} makes no progress" for name in stalled(self._workers)), *alarms)
 
     def _summary(self) -> str:
@@ -254,19 +344,34 @@ class Daemon:
 
     def _info(self) -> JsonObject:
         return {
+            **parts(self._settings, self._boards, self._signs, self._readers),
             "version": metadata.version("gatehouse"),
-            "lanes": {
-                name: {"type": lane.type, "direction": lane.direction}
-                for name, lane in self._settings.lanes.items()
-            },
             "cameras": {name: list(eye.stats.models) for name, eye in self._eyes.items()},
-            "boards": {name: board.status.detail for name, board in self._boards.items()},
             "clock": self._clock.state().value,
             "roster_rev": self._sets.rev(),
+            "face_set": self._face_set,
             "config_rev": self._desired.revision,
         }
 
+    def _sees(self) -> JsonObject:
+        """Which networks look through each camera; nothing of one whose process is not ready."""
+        return {name: dict(eye.stats.models) for name, eye in self._eyes.items() if eye.stats.models}
+
     # Between the parts
+
+    def _note(self, draft: EventDraft) -> None:
+        """Journal what a board tells about itself; it must not die of a disk that refuses."""
+        try:
+            self._journal.append(draft)
+        except EdgeError as error:
+            log.error("%s of %s cannot be journaled: %s", draft.type, draft.subject, error)
+
+    def _offer(self, sighting: Sighting) -> None:
+        """Hand a sighting to the decider; whoever is seen may be let in soon, so their lanes get ready."""
+        if not sighting.ended:
+            for lane in self._settings.lanes_of_camera(sighting.camera):
+                self._lanes[lane].expect()
+        self._decider.offer(sighting)
 
     def _journal_alarm(self, alarm: Alarm, raised: bool) -> None:
         data = {"name": alarm.name, "detail": alarm.detail}
@@ -294,10 +399,18 @@ class Daemon:
             raise Unavailable(f"cameras {', '.join(sorted(blind))}: served no lane at start; needs a restart")
         self._boards.rewire(settings)
         for lane in self._lanes.values():
-            lane.update(settings)
+            lane.update(settings, revision)
+        for name, eye in self._eyes.items():
+            camera = settings.cameras[name]
+            if isinstance(eye, Eye) and not isinstance(camera, VzenithCamera):
+                eye.configure(settings.as_run(camera, name))
         self._decider.swap_settings(settings, revision)
+        self._signs.update(settings)
         self._settings = settings
-        self._decider.swap_known(self._load_known(settings))
+        self._follower.load(settings.decision, self._decider.swap_known, settings.lanes)
+
+    def _person(self, person_id: str) -> Person | None:
+        return self._follower.known.roster.persons.get(person_id)
 
     def _submit(self, lane: str, decision: Decision) -> bool:
         return self._lanes[lane].submit(decision)
@@ -306,6 +419,11 @@ class Daemon:
         eye = self._eyes.get(sighting.camera)
         if eye is not None:
             eye.settle(sighting.track_id, sighting.session)
+
+    def _attend(self, sighting: Sighting, for_s: float) -> None:
+        eye = self._eyes.get(sighting.camera)
+        if isinstance(eye, Eye):
+            eye.attend(sighting.track_id, for_s, sighting.session)
 
     def _standing(self, lane: str) -> LaneStanding:
         return LaneStanding(has_fault=bool(self._lanes[lane].status.fault))

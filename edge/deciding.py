@@ -1,27 +1,39 @@
-"""The thread ``decide``: sightings in, decisions to the lanes.
+"""The thread ``decide``: sightings, and what people present, in; decisions to the lanes.
 
 It owns the evidence of every track, because several cameras of one lane may see one visit. The roster and the
 gallery are immutable snapshots that others swap; the settings likewise.
 """
 
-import hashlib
 import logging
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.access import LaneStanding, Moment, Roster, decide
+from edge.asking import Asker
 from edge.clock import NS_PER_MS, NS_PER_S, Clock
 from edge.evidence import FaceEvidence, PlateEvidence, Visits
-from edge.evidence.faces import FIXED_RULE
 from edge.health import Alarms
-from edge.records import Decision, Identity, Kind, Reason, Sighting, Verdict, new_id
-from edge.settings import DecisionSettings, Settings
+from edge.known import Known
+from edge.presenting import Desk, Grounds, Spend
+from edge.records import (
+    Decision,
+    EventDraft,
+    Identity,
+    Kind,
+    Presented,
+    Prompt,
+    Reason,
+    Sighting,
+    Verdict,
+    new_id,
+)
+from edge.settings import Settings
 from edge.worker import Worker
-from models.face import FaceRule, Gallery, Measure, calibrate
 from models.plate.grammar import CURRENT_KINDS, PlateKind
 
 log = logging.getLogger(__name__)
@@ -45,21 +57,18 @@ OFFICIAL_KINDS = frozenset(
 )
 
 TrackKey = tuple[str, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Who may pass, as of one moment: swapped as a whole."""
-
-    roster: Roster
-    gallery: Gallery
-    rule: FaceRule = FIXED_RULE
+Answer = Callable[[Decision | None], None]
+"""Told the decision about what was presented, in the thread ``decide``; None: the same showing as before."""
 
 
 @dataclass(slots=True)
 class _Track:
-    evidence: FaceEvidence | PlateEvidence
+    visit: str
     seen_ns: int
+    last: Sighting
+    plate: PlateEvidence | None = None
+    # By lane, because a lane with fewer persons has another rule; lanes of one rule share one evidence.
+    faces: dict[str, FaceEvidence] = field(default_factory=dict)
     template: bytes = b""
     offered: dict[str, tuple[Verdict, int]] = field(default_factory=dict)
 
@@ -81,6 +90,11 @@ class Decider(Worker):
         settle: Callable[[Sighting], None],
         standing: Callable[[str], LaneStanding] = lambda _lane: LaneStanding(),
         config_rev: int = 0,
+        pass_keys: Mapping[str, Ed25519PublicKey] = MappingProxyType({}),
+        spend: Spend = lambda _jti, _uses, _exp: False,
+        note: Callable[[EventDraft], None] = lambda _draft: None,
+        show: Callable[[Prompt], None] = lambda _prompt: None,
+        attend: Callable[[Sighting, float], None] = lambda _sighting, _for_s: None,
     ) -> None:
         """Take what is needed.
 
@@ -93,26 +107,51 @@ class Decider(Worker):
             settle: Tells the camera that reading this track cannot change anything any more.
             standing: What a lane itself objects at this moment.
             config_rev: Revision of the platform's document that runs, 0 for the file.
+            pass_keys: Public keys of the issuers of QR passes.
+            spend: Counts the uses of a pass, durably.
+            note: Journals an event besides decisions; must not block.
+            show: Tells displays and status what to say at a lane.
+            attend: Has the camera read a track as often as it can, for so many seconds.
         """
         super().__init__("decide", clock)
         self._settings, self._known, self._alarms = settings, known, alarms
         self._submit, self._settle, self._standing = submit, settle, standing
         self._config_rev = config_rev
-        self._inbox: queue.Queue[Sighting | None] = queue.Queue(MAX_WAITING)
+        self._inbox: queue.Queue[Sighting | tuple[Presented, Answer | None] | None] = queue.Queue(MAX_WAITING)
         self._tracks: dict[TrackKey, _Track] = {}
         self._visits = Visits(settings.decision.visit_gap_s)
+        self._desk = Desk(clock, alarms, pass_keys, spend)
+        self._asker = Asker(clock, self._desk, note=note, show=show, attend=attend)
         self.decisions = 0
 
     # Any thread
 
     def offer(self, sighting: Sighting) -> None:
         """Take a sighting; when far too many wait, this one is forgotten and an alarm stands."""
+        self._put(sighting)
+
+    def _put(self, item: Sighting | tuple[Presented, Answer | None]) -> bool:
         try:
-            self._inbox.put_nowait(sighting)
+            self._inbox.put_nowait(item)
         except queue.Full:
             self._alarms.set(
                 "decide.overloaded", "decide", f"{MAX_WAITING} sightings wait; new ones are lost"
             )
+            return False
+        return True
+
+    def present(self, presented: Presented, answer: Answer | None = None) -> bool:
+        """Take a card, a PIN or a QR code from a reader; never blocks.
+
+        Args:
+            presented: What, where and when.
+            answer: Told what was decided, in the thread ``decide``: be quick there, and do not wait. A GRANT
+                has been handed to the lane by then; what the lane makes of it is in the journal.
+
+        Returns:
+            False when too many wait; then it is forgotten, ``answer`` is not told, and an alarm stands.
+        """
+        return self._put((presented, answer))
 
     def swap_known(self, known: Known) -> None:
         """Use another roster and gallery from the next sighting on; a revocation acts at once."""
@@ -138,17 +177,26 @@ class Decider(Worker):
         while not self.stopping.is_set():
             self.beat()
             try:
-                sighting = self._inbox.get(timeout=TURN_S)
+                item = self._inbox.get(timeout=TURN_S)
             except queue.Empty:
                 self._alarms.clear("decide.overloaded", "decide")
                 self._forget_silent_tracks()
-                continue
-            if sighting is not None:
-                self.take(sighting)
+                item = None
+            if isinstance(item, Sighting):
+                self.take(item)
+            elif item is not None:
+                presented, answer = item
+                decision = self.judge(presented)
+                if answer is not None:
+                    answer(decision)
+            self.turn()
 
     def take(self, sighting: Sighting) -> None:
         """Weigh one sighting and decide for each lane of its camera. Only in this thread, or a test."""
         known, settings = self._known, self._settings
+        if sighting.kind is Kind.QR:
+            self._take_code(sighting, settings)
+            return
         # A lane that does not take this credential has nothing to refuse: a driver's face at a plate lane.
         lanes = [
             lane
@@ -162,43 +210,116 @@ class Decider(Worker):
         if track is None:
             if sighting.ended:
                 return
-            track = self._tracks[key] = self._new_track(sighting, known, settings)
-        track.seen_ns = self.clock.boot_ns()
-        identity = self._weigh(track, sighting, known)
+            track = self._tracks[key] = self._new_track(sighting, settings)
+        track.seen_ns, track.last = self.clock.boot_ns(), sighting
+        identities = self._weigh(track, sighting, known, lanes)
         for lane in lanes:
-            self._decide_for(lane, track, identity, sighting, known, settings)
+            self._decide_for(lane, track, identities[lane], sighting, known, settings)
         if sighting.ended:
             del self._tracks[key]
+            self._asker.forget(key)
 
-    def _new_track(self, sighting: Sighting, known: Known, settings: Settings) -> _Track:
-        decision, now_ns = settings.decision, self.clock.boot_ns()
-        if sighting.kind is Kind.PLATE:
-            return _Track(
-                PlateEvidence(
-                    visit=new_id(),
-                    agreeing_reads=decision.agreeing_reads,
-                    margin=decision.plate_margin,
-                    kinds=CURRENT_KINDS if decision.official_plates else CURRENT_KINDS - OFFICIAL_KINDS,
-                ),
-                now_ns,
+    def judge(self, presented: Presented) -> Decision | None:
+        """Judge what was presented, and hand the lane what is decided. Only in this thread, or a test."""
+        decision = self._desk.take(presented, self._grounds())
+        if decision is not None:
+            self._hand_over(decision)
+        return decision
+
+    def turn(self) -> None:
+        """See to what is over by time. Only in this thread, or a test."""
+        self._desk.turn()
+        for decision in self._asker.turn(self._grounds()):
+            self._hand_over(decision)
+
+    def _take_code(self, sighting: Sighting, settings: Settings) -> None:
+        """A QR code before a camera, at each of its lanes that can use one."""
+        if sighting.ended or not sighting.text:
+            return
+        lanes = [
+            lane
+            for lane in settings.lanes_of_camera(sighting.camera)
+            if "qr" in settings.lanes[lane].hears_of
+        ]
+        taken = [
+            self._desk.take(
+                Presented(lane, "qr", sighting.text, sighting.taken_ns, sighting.camera), self._grounds()
             )
-        faces = FaceEvidence(
-            visit=new_id(),
-            agreeing_reads=decision.agreeing_reads,
-            rule=known.rule,
-            stranger_after_ms=decision.stranger_after_ms,
-        )
-        return _Track(faces, now_ns)
+            for lane in lanes
+        ]
+        decisions = [decision for decision in taken if decision is not None]
+        is_welcome = any(decision.verdict is not Verdict.DENY for decision in decisions)
+        for decision in decisions:
+            # It was shown to the camera, not to each of its lanes: the lane it is for is enough.
+            if not (is_welcome and decision.reason is Reason.WRONG_LANE):
+                self._hand_over(decision)
 
-    def _weigh(self, track: _Track, sighting: Sighting, known: Known) -> Identity:
-        evidence = track.evidence
-        if isinstance(evidence, PlateEvidence):
-            return evidence.observe(sighting)
+    def _hand_over(self, decision: Decision) -> None:
+        """Give the lane a decision about something presented, or about a face that was waited for."""
+        identity = decision.identity
+        log.info("%s: %s %s (%s)", decision.lane, decision.verdict, decision.credential, decision.reason)
+        self._asker.closed(decision)
+        if identity is None or decision.verdict is Verdict.WAIT:
+            return
+        self.decisions += 1
+        self._visits.report(identity.visit, decision.verdict)
+        self._submit(decision.lane, decision)
+        track = self._tracks.get((identity.camera, identity.session, identity.track_id))
+        if track is not None and decision.verdict is Verdict.GRANT:
+            self._settle(track.last)
+
+    def _grounds(self) -> Grounds:
+        known = self._known
+        return Grounds(known.roster, self._settings, self._standing, known.pins, self._config_rev)
+
+    def _new_track(self, sighting: Sighting, settings: Settings) -> _Track:
+        decision, visit = settings.decision, new_id()
+        track = _Track(visit, self.clock.boot_ns(), sighting)
+        if sighting.kind is Kind.PLATE:
+            track.plate = PlateEvidence(
+                visit=visit,
+                agreeing_reads=decision.agreeing_reads,
+                margin=decision.plate_margin,
+                kinds=CURRENT_KINDS if decision.official_plates else CURRENT_KINDS - OFFICIAL_KINDS,
+            )
+        return track
+
+    def _weigh(
+        self, track: _Track, sighting: Sighting, known: Known, lanes: list[str]
+    ) -> dict[str, Identity]:
+        """What the track shows by now, for each lane."""
+        if track.plate is not None:
+            return dict.fromkeys(lanes, track.plate.observe(sighting))
+        if sighting.template_set not in ("", known.gallery.set_name):
+            # Numbers of two networks have nothing in common; a distance between them would still be one.
+            detail = f"{sighting.camera} sees {sighting.template_set}, known are {known.gallery.set_name}"
+            self._alarms.set("faces.other_set", sighting.camera, f"{detail}; no face is recognised there")
+            sighting = replace(sighting, template=b"", flaw=sighting.flaw or "template of another network")
         match = None
         if sighting.template and not sighting.flaw:
             track.template = sighting.template
             match = known.gallery.match(np.frombuffer(sighting.template, "<f4"))
-        return evidence.observe(sighting, match)
+        supported = match is not None and any(known.rule_at(lane).supports(match) for lane in lanes)
+        self._asker.see(sighting, match.subject if match is not None and supported else None)
+        self._open_evidence(track, known, lanes)
+        identities: dict[int, Identity] = {}
+        for evidence in {id(track.faces[lane]): track.faces[lane] for lane in lanes}.values():
+            identities[id(evidence)] = evidence.observe(sighting, match, known.gallery.match)
+        return {lane: identities[id(track.faces[lane])] for lane in lanes}
+
+    def _open_evidence(self, track: _Track, known: Known, lanes: list[str]) -> None:
+        shared: dict[int, FaceEvidence] = {}
+        decision = self._settings.decision
+        for lane in lanes:
+            rule = known.rule_at(lane)
+            if lane not in track.faces:
+                track.faces[lane] = shared.get(id(rule)) or FaceEvidence(
+                    visit=track.visit,
+                    agreeing_reads=decision.agreeing_reads,
+                    rule=rule,
+                    stranger_after_ms=decision.stranger_after_ms,
+                )
+            shared.setdefault(id(rule), track.faces[lane])
 
     def _decide_for(
         self,
@@ -214,6 +335,8 @@ class Decider(Worker):
         visit = self._visits.place(
             lane, identity, now_ns, person=_owner(identity, known.roster), template=track.template
         )
+        if identity.kind is Kind.FACE:
+            identity = self._asker.judged(identity, settings.lanes[lane])
         decision = decide(
             replace(identity, visit=visit),
             known.roster,
@@ -228,6 +351,10 @@ class Decider(Worker):
             # Nothing moves on a late read; while the track goes on, the next one may be in time.
             log.debug("%s: a read of track %d came too late", lane, identity.track_id)
             return
+        if decision.reason is Reason.LIVENESS_NOT_MET:
+            decision = self._asker.consider(decision, sighting, self._grounds())
+        if identity.kind is Kind.FACE:
+            self._asker.closed(decision)
         is_news = self._visits.report(visit, decision.verdict)
         if not is_news and not self._is_due_again(track, lane, decision.verdict, now_ns):
             return
@@ -251,38 +378,7 @@ class Decider(Worker):
         limit_ns = self.clock.boot_ns() - TRACK_FORGOTTEN_NS
         for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
             del self._tracks[key]
-
-
-def face_rule(gallery: Gallery, decision: DecisionSettings) -> FaceRule:
-    """When one read speaks for a resident: calibrated on the gallery, or fixed by the configuration."""
-    if decision.face_distance is not None:
-        return FaceRule(Measure.DISTANCE, decision.face_distance, decision.face_margin)
-    return calibrate(gallery, decision.face_false_accepts, decision.face_margin)
-
-
-class FaceRules:
-    """Makes the rule for a gallery, once for each gallery and setting: asking a large one takes seconds.
-
-    Thread: one at a time.
-    """
-
-    def __init__(self) -> None:
-        self._made: tuple[Gallery, tuple[float | None, ...], FaceRule] | None = None
-
-    def rule_for(self, gallery: Gallery, decision: DecisionSettings) -> FaceRule:
-        """See ``face_rule``."""
-        wanted = (decision.face_false_accepts, decision.face_distance, decision.face_margin)
-        if self._made is None or self._made[0] is not gallery or self._made[1] != wanted:
-            self._made = (gallery, wanted, face_rule(gallery, decision))
-        return self._made[2]
-
-
-def templates_mark(pairs: Iterable[tuple[str, NDArray[np.float32]]]) -> bytes:
-    """Changes whenever a template of anybody does."""
-    mark = hashlib.sha256()
-    for person, template in pairs:
-        mark.update(person.encode() + b"\0" + template.tobytes())
-    return mark.digest()
+            self._asker.forget(key)
 
 
 def _owner(identity: Identity, roster: Roster) -> str | None:

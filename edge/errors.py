@@ -3,9 +3,12 @@
     EdgeError
     ├── SettingsError      (ValueError)    a configuration file or value; says path and suggestion   exit 78
     ├── UsageError         (ValueError)    what somebody typed or gave us cannot be used             exit 64
+    │   ├── ConsentMissing                 no face is stored without a complete consent              exit 77
+    │   └── AlreadyEnrolled                the face is somebody's who is enrolled under another id   exit 77
     ├── Unavailable        (OSError)       a port, camera, broker or file that is not to be had      exit 69
     ├── JournalError       (OSError)       the journal cannot be opened or written                   exit 74
     ├── VaultError         (ValueError)    a sealed record that does not open with this device's key exit 77
+    ├── KeyRefused         (PermissionError) somebody does not hold the key that they should         exit 77
     └── WorkerStalled      (TimeoutError)  a critical worker no longer makes progress                exit 70
 
 A foreign exception is mapped to one of these at the boundary where it appears (``raise ... from``).
@@ -49,6 +52,18 @@ class UsageError(EdgeError, ValueError):
     exit_code = Exit.USAGE
 
 
+class ConsentMissing(UsageError):
+    """A face may not be stored: nobody has consented, or the consent does not say all that it must."""
+
+    exit_code = Exit.REFUSED
+
+
+class AlreadyEnrolled(UsageError):
+    """A face may not be stored: it is that of somebody who is enrolled under another id."""
+
+    exit_code = Exit.REFUSED
+
+
 class Unavailable(EdgeError, OSError):
     """A device, file, port or service that is needed is not to be had now."""
 
@@ -63,6 +78,12 @@ class JournalError(EdgeError, OSError):
 
 class VaultError(EdgeError, ValueError):
     """A sealed record was altered, or sealed with another device's key."""
+
+    exit_code = Exit.REFUSED
+
+
+class KeyRefused(EdgeError, PermissionError):
+    """Somebody does not hold the key that they should."""
 
     exit_code = Exit.REFUSED
 

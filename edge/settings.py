@@ -11,47 +11,95 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from edge.settings_lanes import (
-    BarrierLane,
-    BarrierTimes,
+from edge.settings_boards import (
+    AnyBoard,
     BoardSettings,
-    Credential,
-    DoorLane,
-    DoorTimes,
-    Input,
-    LaneSettings,
+    DevantechBoard,
+    GpioBoard,
+    KmtronicBoard,
     LcusBoard,
     ModbusBoard,
     Name,
-    Output,
+    NumatoBoard,
+    ReaderBoard,
     Section,
     SimulatedBoard,
-    inputs_of,
-    outputs_of,
+    port_faults,
 )
+from edge.settings_enrolment import EnrolmentSettings
+from edge.settings_lane_side import lane_side_faults
+from edge.settings_lanes import (
+    BarrierLane,
+    BarrierTimes,
+    DoorLane,
+    DoorTimes,
+    HoldWindow,
+    LaneBase,
+    LaneTimes,
+)
+from edge.settings_models import EmbedderModel, LivenessModel, ModelSettings
+from edge.settings_passages import (
+    Lane,
+    LaneSettings,
+    MantrapLane,
+    MantrapTimes,
+    TurnstileLane,
+    TurnstileTimes,
+)
+from edge.settings_push import VzenithCamera
+from edge.settings_readers import BridgeReaderSettings, OsdpReaderSettings, ReaderSettings
+from edge.settings_signs import DisplaySettings, FkDisplay, KfDisplay
+from edge.settings_wires import AlarmOutput, Input, LightOutput, LockOutput, Output, ReleaseOutput, StopOutput
 
 __all__ = [
+    "AlarmOutput",
+    "AnyBoard",
     "BarrierLane",
     "BarrierTimes",
     "BoardSettings",
+    "BridgeReaderSettings",
     "CameraSettings",
     "DecisionSettings",
+    "DevantechBoard",
     "Device",
     "DoorLane",
     "DoorTimes",
+    "EmbedderModel",
+    "EnrolmentSettings",
+    "FkDisplay",
+    "GpioBoard",
+    "HoldWindow",
     "Input",
+    "KfDisplay",
+    "KmtronicBoard",
+    "Lane",
+    "LaneBase",
     "LaneSettings",
+    "LaneTimes",
     "LcusBoard",
+    "LightOutput",
+    "LivenessModel",
+    "LockOutput",
+    "MantrapLane",
+    "MantrapTimes",
     "ModbusBoard",
     "ModelSettings",
+    "NumatoBoard",
     "OpenCvCamera",
+    "OsdpReaderSettings",
     "Output",
+    "ReaderBoard",
+    "ReleaseOutput",
     "ReplayCamera",
     "Section",
     "Settings",
     "SimulatedBoard",
+    "StopOutput",
     "StoreSettings",
     "SyncSettings",
+    "TurnstileLane",
+    "TurnstileTimes",
+    "VzenithCamera",
 ]
 
 
@@ -112,12 +160,18 @@ class DecisionSettings(Section):
 
 
 class _CameraBase(Section):
-    looks_for: tuple[Credential, ...] = Field(min_length=1, description="What is looked for in this camera.")
+    looks_for: tuple[Literal["plate", "face", "qr"], ...] = Field(
+        min_length=1, description="What is looked for in this camera."
+    )
     region: tuple[float, float, float, float] = Field(
         default=(0.0, 0.0, 1.0, 1.0), description="Left, top, right, bottom as parts of the picture, 0 to 1."
     )
     min_face_px: int = Field(default=60, ge=30, le=600, description="Smallest face, pixels high.")
     min_plate_px: int = Field(default=16, ge=12, le=200, description="Smallest plate, pixels high.")
+    liveness_cues: bool | None = Field(
+        default=None,
+        description="Measure signs of a screen or paper; not given: where a lane of this camera asks for it.",
+    )
     max_fps: float = Field(default=15.0, gt=0, le=60, description="Frames per second to look at, at most.")
     stall_s: float = Field(default=3.0, ge=0.5, le=60, description="No frame for this long: camera.lost.")
     freeze_s: float = Field(
@@ -161,24 +215,8 @@ class ReplayCamera(_CameraBase):
 
 
 CameraSettings = Annotated[OpenCvCamera | ReplayCamera, Field(discriminator="type")]
-
-
-class ModelSettings(Section):
-    """Which networks look."""
-
-    face_detector: Literal["auto", "hog", "yunet"] = Field(
-        default="auto", description="auto: yunet if present."
-    )
-    face_embedder: Literal["auto", "dlib", "dlib-onnx"] = Field(
-        default="auto", description="The descriptor network; both give the same descriptors."
-    )
-    yunet_path: Path | None = Field(
-        default=None, description="face_detection_yunet_2023mar.onnx; or run: gatehouse models fetch yunet."
-    )
-    plate_reader: Literal["auto", "rapidocr", "own"] = Field(
-        default="auto", description="auto: the best present."
-    )
-    threads: int = Field(default=1, ge=1, le=8, description="Threads of each network in each vision process.")
+"""Cameras that give pictures: each has a vision process."""
+AnyCamera = Annotated[OpenCvCamera | ReplayCamera | VzenithCamera, Field(discriminator="type")]
 
 
 class SyncSettings(Section):
@@ -230,10 +268,24 @@ def _is_broker(url: str) -> bool:
     return named and not (parts.path.strip("/") or parts.query or parts.username or parts.password)
 
 
+class PassSettings(Section):
+    """QR passes: whose signature makes one."""
+
+    keys: Path | None = Field(
+        default=None, description="Public keys of the issuers (JSON); made by: gatehouse pass keys."
+    )
+
+
 class StoreSettings(Section):
     """What is kept, and for how long."""
 
     keep_acknowledged_days: float = Field(default=7.0, ge=0, le=365, description="Events the platform has.")
+    limit_events: int = Field(
+        default=150_000, ge=1000, le=5_000_000, description="More are not kept; access and audit go last."
+    )
+    reserve_mb: int = Field(
+        default=64, ge=0, le=4096, description="Room on the disk held back for when it is full."
+    )
 
 
 class Settings(Section):
@@ -242,19 +294,25 @@ class Settings(Section):
     device: Device
     decision: DecisionSettings = DecisionSettings()
     models: ModelSettings = ModelSettings()
-    cameras: dict[Name, CameraSettings] = Field(default_factory=dict)
+    cameras: dict[Name, AnyCamera] = Field(default_factory=dict)
     boards: dict[Name, BoardSettings] = Field(default_factory=dict)
     lanes: dict[Name, LaneSettings] = Field(default_factory=dict)
+    displays: dict[Name, DisplaySettings] = Field(default_factory=dict)
+    readers: dict[Name, ReaderSettings] = Field(default_factory=dict)
     sync: SyncSettings = SyncSettings(enabled=False)
     store: StoreSettings = StoreSettings()
+    enrolment: EnrolmentSettings = EnrolmentSettings()
+    passes: PassSettings = PassSettings()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
         problems = [
             *self._dangling_cameras(),
             *self._dangling_channels(),
-            *self._shared_ports(),
+            *port_faults(self.boards),
+            *lane_side_faults(self.lanes, self.boards, self.displays, self.readers),
             *self._face_only_lanes(),
+            *self._helpless_liveness(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -267,7 +325,7 @@ class Settings(Section):
                 if camera not in self.cameras:
                     known = ", ".join(self.cameras) or "none"
                     problems.append(f"lanes.{lane_name}.cameras: no camera {camera!r} (there are: {known})")
-                elif not set(self.cameras[camera].looks_for) & set(lane.accepts):
+                elif not set(self.cameras[camera].looks_for) & lane.hears_of:
                     problems.append(
                         f"lanes.{lane_name}.cameras: {camera!r} looks for nothing that the lane accepts"
                     )
@@ -289,7 +347,7 @@ class Settings(Section):
                     problems.append(f"{path}.board: no board {wire.board!r} (there are: {known})")
                     continue
                 is_relay = isinstance(wire, Output)
-                noun, count = ("relay", outputs_of(board)) if is_relay else ("input", inputs_of(board))
+                noun, count = ("relay", board.outputs) if is_relay else ("input", board.inputs)
                 if wire.channel > count:
                     has = f"it has {count}" if count else "it has none"
                     problems.append(
@@ -303,25 +361,6 @@ class Settings(Section):
                     problems.append(f"{path}.channel: {what} is taken by {other}")
         return problems
 
-    def _shared_ports(self) -> list[str]:
-        """Only Modbus boards share a line, and then they must agree about its speed."""
-        problems = []
-        users: dict[str, str] = {}
-        for name, board in self.boards.items():
-            if isinstance(board, SimulatedBoard):
-                continue
-            other_name = users.setdefault(board.port, name)
-            other = self.boards[other_name]
-            if other_name == name:
-                continue
-            both = isinstance(board, ModbusBoard) and isinstance(other, ModbusBoard)
-            if not both or board.baud != other.baud or board.address == other.address:  # type: ignore[union-attr]
-                problems.append(
-                    f"boards.{name}.port: {board.port} is taken by {other_name!r}; only Modbus boards of one"
-                    " baud, with different addresses, share a line"
-                )
-        return problems
-
     def _face_only_lanes(self) -> list[str]:
         """ACC-4: whoever does not give their face must get through a lane that looks for faces, today."""
         problems = []
@@ -330,14 +369,47 @@ class Settings(Section):
             if "face" not in sought & set(lane.accepts):
                 continue
             by_plate = "plate" in sought & set(lane.accepts)
+            by_qr = "qr" in sought & set(lane.accepts) and self.passes.keys is not None
             can_command = self.sync.enabled and self.sync.platform_keys is not None
             by_staff = "staff" in lane.other_ways and (can_command or lane.hold_key is not None)
-            if not by_plate and not by_staff:
+            by_card = "card" in lane.accepts and name in {r.lane for r in self.readers.values()}
+            if not (by_plate or by_staff or by_qr or by_card):
                 problems.append(
                     f"lanes.{name}: face is the only way in. The law asks for another: plates as well, or"
+                    " QR passes (accepts and a camera's looks_for name qr, passes.keys), or cards"
+                    " (accepts names card, a reader stands there), or"
                     " staff (sync.platform_keys for remote opening, or a wired hold_key)"
                 )
         return problems
+
+    def _helpless_liveness(self) -> list[str]:
+        """What is asked for must be there to be had."""
+        problems = []
+        for name, lane in self.lanes.items():
+            if "qr" in lane.accepts and self.passes.keys is None:
+                problems.append(f"lanes.{name}.accepts: qr needs passes.keys, whose signature makes a pass")
+            if lane.liveness == "none" or "face" not in lane.accepts:
+                continue
+            if lane.liveness == "model" and self.models.liveness is None:
+                problems.append(f"lanes.{name}.liveness: model needs models.liveness, your classifier")
+            sought = {kind for c in lane.cameras if c in self.cameras for kind in self.cameras[c].looks_for}
+            by_qr = "qr" in lane.second_factors and "qr" in sought and self.passes.keys is not None
+            by_reader = {"pin", "card"} & set(lane.second_factors) and name in {
+                reader.lane for reader in self.readers.values()
+            }
+            if not by_qr and not by_reader:
+                problems.append(
+                    f"lanes.{name}.second_factors: nobody could present one. QR needs a camera of the lane"
+                    " that looks for qr, and passes.keys; PIN and card need a reader at the lane"
+                )
+        return problems
+
+    def as_run(self, camera: OpenCvCamera | ReplayCamera, name: str) -> OpenCvCamera | ReplayCamera:
+        """A camera's section as its process gets it: what was left to us is decided."""
+        if camera.liveness_cues is not None:
+            return camera
+        asked = any(self.lanes[lane].liveness != "none" for lane in self.lanes_of_camera(name))
+        return camera.model_copy(update={"liveness_cues": asked})
 
     def lanes_of_camera(self, camera: str) -> tuple[str, ...]:
         """Names of the lanes that a camera decides for."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from drivers.camera.address import shown
+from drivers.relay.catalog import USUAL_CHANNELS
 from edge.errors import SettingsError
 from edge.settings import DecisionSettings, LaneSettings, Settings
 
@@ -107,7 +108,7 @@ def _headline(problems: list[str] | tuple[str, ...]) -> str:
 
 def _describe(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
     location = detail["loc"]
-    path = ".".join(str(part) for part in location if not _is_tag(part, detail))
+    path = ".".join(str(part) for at, part in enumerate(location) if not _is_tag(at, location, model))
     if detail["type"] == "extra_forbidden":
         return [f"{path}: unknown option{_hint(str(location[-1]), _options_at(location[:-1], model))}"]
     if detail["type"] == "missing":
@@ -117,6 +118,9 @@ def _describe(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
     if detail["type"] == "union_tag_invalid":
         known = tuple(re.findall(r"'([^']+)'", str(detail["ctx"]["expected_tags"])))
         given_type = str(detail["ctx"]["tag"])
+        if location[0] == "boards" and given_type in USUAL_CHANNELS:
+            meant = f'; write type = "modbus", profile = "{given_type}"'
+            return [f"{path}.type: {given_type!r} is a family of Modbus boards{meant}"]
         return [f"{path}.type: no type {given_type!r}{_hint(given_type, known)}"]
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return [f"{path}: must be a section with options (given: {detail['input']!r})"]
@@ -128,12 +132,13 @@ def _describe(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
     return [f"{path}: {message[0].lower()}{message[1:]}{shown}"]
 
 
-def _is_tag(part: int | str, detail: ErrorDetails) -> bool:
-    # pydantic puts the chosen member of a discriminated union into the path; people do not write it.
-    return part in _TAGS and detail["loc"][0] in ("cameras", "boards", "lanes")
-
-
-_TAGS = ("opencv", "replay", "lcus", "modbus", "simulated", "barrier", "door")
+def _is_tag(at: int, location: tuple[int | str, ...], model: type[BaseModel]) -> bool:
+    """True for the ``type`` that pydantic puts behind section and name; people do not write it there."""
+    if at != 2:
+        return False
+    field = model.model_fields.get(str(location[0]))
+    values = get_args(field.annotation)[1:] if field is not None else ()
+    return any(getattr(said, "discriminator", None) for value in values for said in get_args(value))
 
 
 def _options_at(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, ...]:

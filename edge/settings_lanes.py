@@ -1,153 +1,104 @@
-"""The sections ``boards`` and ``lanes``: what hangs on which wire, and what it means."""
+"""The section ``lanes``: what hangs on which wire of which board, and what it means."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-Credential = Literal["plate", "face"]
+from edge.settings_boards import Name, Section
+from edge.settings_wires import AlarmOutput, Input, LightOutput, LockOutput, Output, StopOutput
+
+Credential = Literal["plate", "face", "card", "qr"]
+SecondFactor = Literal["qr", "pin", "card"]
 OtherWay = Literal["staff", "exit_button"]
 
 
-class Section(BaseModel):
-    """Base of every section: frozen, and nothing unknown is accepted."""
+class HoldWindow(Section):
+    """A time of the week, local time; an end before the start is on the next day."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class LcusBoard(Section):
-    """LCUS-1/2/4/8 USB relay board (CH340, A0 frames)."""
-
-    type: Literal["lcus"] = "lcus"
-    port: str = Field(description="By preference /dev/serial/by-path/...; the CH340 has no serial number.")
-    baud: int = Field(default=9600, ge=1200, le=921_600, description="9600 on nearly all boards.")
-    channels: int = Field(default=4, ge=1, le=8, description="Relays on the board.")
-    pacing_ms: int = Field(default=60, ge=50, le=500, description="Pause between two frames.")
-
-
-class ModbusBoard(Section):
-    """Modbus RTU relay and input boards."""
-
-    type: Literal["modbus"] = "modbus"
-    profile: Literal["waveshare", "lc", "quirk0100", "r421a08"] = Field(description="Family of the board.")
-    port: str = Field(description="Serial port of the RS-485 line.")
-    baud: int = Field(default=9600, ge=1200, le=921_600, description="Of the line.")
-    address: int = Field(default=1, ge=1, le=255, description="Of the board on its line.")
-    outputs: int = Field(default=8, ge=0, le=32, description="Relays on the board.")
-    inputs: int = Field(default=8, ge=0, le=32, description="Inputs on the board.")
-    reply_timeout_ms: int = Field(
-        default=300, ge=50, le=2000, description="No answer for this long: unknown."
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        default=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="Days on which it begins."
     )
-    gap_ms: int = Field(default=20, ge=4, le=500, description="Pause between two frames on the line.")
-    local_echo: bool | None = Field(
-        default=None, description="The adapter returns what was sent; not given: found out at start."
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM.")
+    end: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM.")
+
+
+class LaneTimes(Section):
+    """Times that every kind of lane has, seconds unless they say otherwise."""
+
+    fire_reset_s: float = Field(default=5.0, ge=5, le=600, description="After the fire input is gone.")
+    siren_s: float = Field(default=30.0, ge=1, le=600, description="The alarm output sounds so long at most.")
+    stuck_h: float = Field(
+        default=4.0, ge=0.01, le=72, description="A sensor active for so many hours is taken for stuck."
     )
 
 
-class SimulatedBoard(Section):
-    """One of the two boards of a simulated site: an LCUS-4, or an RS-485 input board; for trying things out.
+class LaneBase(Section):
+    """What every kind of lane has."""
 
-    Relays 1 to 4 are open, close and stop of a simulated barrier and the lock of a simulated door; inputs 1
-    to 8 are its open limit, closed limit, loop, beam, fire, hold key, door contact and exit button.
-    """
-
-    type: Literal["simulated"] = "simulated"
-    part: Literal["relays", "inputs"] = Field(
-        description="The board with the relays, or the one with the inputs."
-    )
-    dialect: Literal["text", "binary", "none"] = Field(
-        default="text", description="How the simulated LCUS board answers a status query."
-    )
-    script: Path | None = Field(
-        default=None, description="JSON: cars, persons and faults by time (see drivers.simulated.script)."
-    )
-
-    @property
-    def port(self) -> str:
-        """For people; the pseudo-terminal is made when the daemon starts (``edge.simulation``)."""
-        return f"simulated {self.part}"
-
-    @property
-    def baud(self) -> int:
-        """Of the simulated lines."""
-        return 9600
-
-    @property
-    def outputs(self) -> int:
-        """Relays on the board."""
-        return 4 if self.part == "relays" else 0
-
-    @property
-    def inputs(self) -> int:
-        """Inputs on the board."""
-        return 8 if self.part == "inputs" else 0
-
-
-BoardSettings = Annotated[LcusBoard | ModbusBoard | SimulatedBoard, Field(discriminator="type")]
-
-
-def outputs_of(board: LcusBoard | ModbusBoard | SimulatedBoard) -> int:
-    """Number of relays."""
-    return board.channels if isinstance(board, LcusBoard) else board.outputs
-
-
-def inputs_of(board: LcusBoard | ModbusBoard | SimulatedBoard) -> int:
-    """Number of inputs; an LCUS board has none."""
-    return 0 if isinstance(board, LcusBoard) else board.inputs
-
-
-class Output(Section):
-    """One relay with a meaning."""
-
-    board: Name = Field(description="Which board.")
-    channel: int = Field(ge=1, le=32, description="As printed on the board.")
-    pulse_ms: int = Field(
-        default=500,
-        ge=0,
-        le=10_000,
-        description="Length of a pulse; 0 holds the level for as long as it is meant.",
-    )
-    safe_energised: bool = Field(default=False, description="True: the relay is energised in the safe state.")
-    max_on_ms: int = Field(
-        default=12_000,
-        ge=100,
-        le=120_000,
-        description="Guard: a pulse output is never away from safe for longer.",
-    )
-
-    @model_validator(mode="after")
-    def _guard_outlasts_the_pulse(self) -> "Output":
-        if self.pulse_ms > self.max_on_ms:
-            raise ValueError(f"pulse_ms {self.pulse_ms} is longer than max_on_ms {self.max_on_ms}, its guard")
-        return self
-
-
-class Input(Section):
-    """One contact with a meaning."""
-
-    board: Name = Field(description="Which board.")
-    channel: int = Field(ge=1, le=32, description="As printed on the board.")
-    inverted: bool = Field(default=False, description="True: an open contact means active.")
-    debounce_ms: int = Field(default=0, ge=0, le=1000, description="Must stand this long to count.")
-
-
-class _LaneBase(Section):
     cameras: tuple[Name, ...] = Field(default=(), description="Cameras that decide for this lane.")
     accepts: tuple[Credential, ...] = Field(default=("plate", "face"), description="Credentials taken here.")
     other_ways: tuple[OtherWay, ...] = Field(
         default=("staff",),
         description="How people pass here without their face (a face is never the only way).",
     )
-    direction: Literal["in", "out", "both"] = Field(default="in", description="For the record.")
+    direction: Literal["in", "out", "both"] = Field(
+        default="in", description="Which way it leads; both: one way at a time (see cameras_out)."
+    )
     zones: tuple[Name, ...] = Field(
         default=(), description="Zones this lane leads to; permits may name them."
     )
+    face_false_accepts: float | None = Field(
+        default=None,
+        ge=0.00001,
+        le=0.05,
+        description="Instead of decision.face_false_accepts, for this lane.",
+    )
     poll_ms: int = Field(default=30, ge=10, le=500, description="Pace of inputs and of the state machine.")
     dry_run: bool = Field(default=False, description="Decide and record, but switch nothing.")
+    cameras_out: tuple[Name, ...] = Field(
+        default=(), description="Two-way lanes: those of its cameras that see who leaves."
+    )
+    fire: Input | None = Field(default=None, description="Fire alarm: opens and holds open.")
+    hold_key: Input | None = Field(default=None, description="Local key: holds open.")
+    tamper: Input | None = Field(default=None, description="Cabinet or cover opened: alarm.")
+    light_red: LightOutput | None = Field(default=None, description="Red lamp: wait.")
+    light_green: LightOutput | None = Field(default=None, description="Green lamp: go.")
+    alarm: AlarmOutput | None = Field(default=None, description="Siren, or a guard's panel.")
+    liveness: Literal["none", "passive", "challenge", "model"] = Field(
+        default="none", description="What must speak for a living face before it opens by itself."
+    )
+    liveness_score: float = Field(
+        default=0.5, ge=0.1, le=0.95, description="Least passive score, 0 to 1, that counts as living."
+    )
+    model_score: float = Field(
+        default=0.8, ge=0.5, le=0.999, description="Least score of the classifier that counts as living."
+    )
+    challenge_s: float = Field(
+        default=8.0, ge=3, le=60, description="Time for turning the head as it is told."
+    )
+    second_factors: tuple[SecondFactor, ...] = Field(
+        default=("qr", "pin", "card"), description="What opens together with a face below that level."
+    )
+    second_factor_s: float = Field(
+        default=20.0, ge=5, le=120, description="Time between the face and the second factor."
+    )
+
+    @property
+    def hears_of(self) -> frozenset[str]:
+        """Kinds that can matter to this lane: credentials, and second factors where they are asked for."""
+        asked = self.second_factors if self.liveness != "none" and "face" in self.accepts else ()
+        return frozenset((*self.accepts, *asked))
+
+    @model_validator(mode="after")
+    def _ways_are_named(self) -> Self:
+        if strange := sorted(set(self.cameras_out) - set(self.cameras)):
+            raise ValueError(f"cameras_out: {', '.join(strange)} is not among the lane's cameras")
+        if self.cameras_out and self.direction != "both":
+            raise ValueError('cameras_out is for two-way lanes: set direction = "both"')
+        return self
 
 
-class BarrierTimes(Section):
+class BarrierTimes(LaneTimes):
     """Times of a barrier lane, seconds."""
 
     open_timeout_s: float = Field(default=8.0, ge=1, le=60, description="No open limit by then: open_failed.")
@@ -161,11 +112,20 @@ class BarrierTimes(Section):
         default=1.0, ge=0.5, le=10, description="Loop and beam clear this long before closing."
     )
     linger_s: float = Field(default=60.0, ge=5, le=3600, description="A car stands on the loop: lingering.")
-    fire_reset_s: float = Field(default=5.0, ge=5, le=600, description="After the fire input is gone.")
+    large_s: float = Field(default=12.0, ge=2, le=600, description="On the loop this long: a large vehicle.")
+    turn_s: float = Field(
+        default=2.0, ge=0.5, le=60, description="Two-way lane clear this long before the other way may go."
+    )
+    fleet_gap_s: float = Field(
+        default=20.0, ge=3, le=600, description="Fleet mode ends when no permitted car came for this long."
+    )
+    power_return_s: float = Field(
+        default=30.0, ge=5, le=600, description="power_return = close: seen clear for this long before."
+    )
     dead_time_ms: int = Field(default=250, ge=200, le=5000, description="Between an OPEN and a CLOSE relay.")
 
 
-class BarrierLane(_LaneBase):
+class BarrierLane(LaneBase):
     """A parking lane with a boom."""
 
     type: Literal["barrier"] = "barrier"
@@ -173,14 +133,27 @@ class BarrierLane(_LaneBase):
     close: Output | None = Field(
         default=None, description="Relay on CLOSE; absent: the barrier closes itself."
     )
-    stop: Output | None = Field(default=None, description="Relay on STOP.")
+    stop: StopOutput | None = Field(default=None, description="Relay on STOP.")
     open_limit: Input | None = Field(default=None, description="Boom is up.")
     closed_limit: Input | None = Field(default=None, description="Boom is down.")
     presence: Input | None = Field(default=None, description="Loop under the boom.")
     beam: Input | None = Field(default=None, description="Safety light beam, active when cut.")
-    fire: Input | None = Field(default=None, description="Fire alarm: opens and holds open.")
-    hold_key: Input | None = Field(default=None, description="Local key: holds open.")
+    edge: Input | None = Field(default=None, description="Safety edge on the boom, active when pressed.")
+    second_loop: Input | None = Field(
+        default=None,
+        description="Loop behind the boom in driving direction; on two-way lanes the one on the inner side.",
+    )
+    power_return: Literal["stay", "close"] = Field(
+        default="stay",
+        description="A boom found open at start: leave it, or close it once the lane is proven clear.",
+    )
+    hold_open: tuple[HoldWindow, ...] = Field(default=(), description="Held open at these times.")
     times: BarrierTimes = Field(default=BarrierTimes(), description="Times of this barrier.")
+
+    @property
+    def openers(self) -> tuple[Output, ...]:
+        """The outputs that let somebody through."""
+        return (self.open,)
 
     @model_validator(mode="after")
     def _closing_needs_eyes(self) -> "BarrierLane":
@@ -188,10 +161,14 @@ class BarrierLane(_LaneBase):
             raise ValueError(
                 "close is wired but presence is not: we never lower a boom onto what we cannot see"
             )
+        if self.power_return == "close" and (self.close is None or self.open_limit is None):
+            raise ValueError('power_return = "close" needs close, presence and open_limit')
+        if self.second_loop is not None and self.presence is None:
+            raise ValueError("second_loop is wired but presence is not: a direction takes two loops")
         return self
 
 
-class DoorTimes(Section):
+class DoorTimes(LaneTimes):
     """Times of a door lane, seconds."""
 
     unlock_s: float = Field(default=4.0, ge=1, le=60, description="Unlocked for this long.")
@@ -199,27 +176,19 @@ class DoorTimes(Section):
     exit_mask_s: float = Field(
         default=2.0, ge=0.5, le=30, description="After the exit button no forced alarm."
     )
-    fire_reset_s: float = Field(default=5.0, ge=5, le=600, description="After the fire input is gone.")
 
 
-class DoorLane(_LaneBase):
+class DoorLane(LaneBase):
     """A pedestrian door."""
 
     type: Literal["door"] = "door"
-    lock: Output = Field(
-        description="Relay of the lock; its safe state is locked or unlocked as you wire it."
-    )
+    lock: LockOutput = Field(description="Relay of the lock: strike or magnet, safe locked or unlocked.")
     contact: Input | None = Field(default=None, description="Active while the leaf is open.")
     exit_button: Input | None = Field(default=None, description="Request to exit.")
-    fire: Input | None = Field(default=None, description="Fire alarm: unlocks and holds.")
-    hold_key: Input | None = Field(default=None, description="Local key: holds unlocked.")
+    hold_open: tuple[HoldWindow, ...] = Field(default=(), description="Held unlocked at these times.")
     times: DoorTimes = Field(default=DoorTimes(), description="Times of this door.")
 
-
-LaneSettings = Annotated[BarrierLane | DoorLane, Field(discriminator="type")]
-
-
-def boards_of(lane: BarrierLane | DoorLane) -> set[str]:
-    """Names of the boards that a lane's wires hang on."""
-    wires = (getattr(lane, option) for option in type(lane).model_fields)
-    return {wire.board for wire in wires if isinstance(wire, Output | Input)}
+    @property
+    def openers(self) -> tuple[Output, ...]:
+        """The outputs that let somebody through."""
+        return (self.lock,)

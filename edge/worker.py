@@ -28,6 +28,11 @@ class Slot(Generic[T]):
         self._value: T | None = None
         self.dropped = 0
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether a value waits to be taken."""
+        return self._value is not None
+
     def put(self, value: T) -> None:
         """Replace whatever is there; never blocks."""
         with self._condition:

@@ -10,7 +10,22 @@ import typer
 from rich.console import Console
 
 from drivers.errors import DriverError
-from edge.cli import demos, evaluating, modelling, people, service, watching
+from edge.cli import (
+    auditing,
+    cards,
+    demos,
+    enrolling,
+    evaluating,
+    examining,
+    lane_side,
+    lanes,
+    modelling,
+    passes,
+    people,
+    pins,
+    service,
+    watching,
+)
 from edge.errors import EdgeError, Exit, SettingsError
 from edge.worker import contain
 from models.errors import ModelError
@@ -51,7 +66,22 @@ def options(
     logging.captureWarnings(capture=True)
 
 
-for part in (service, people, watching, modelling, evaluating, demos):
+for part in (
+    service,
+    examining,
+    enrolling,
+    people,
+    cards,
+    pins,
+    passes,
+    auditing,
+    watching,
+    lanes,
+    lane_side,
+    modelling,
+    evaluating,
+    demos,
+):
     part.register(application)
 
 

@@ -13,15 +13,18 @@ import typer
 from rich.console import Console
 
 from edge.app import CACHE_FOLDER
-from edge.cli.face_figures import Engine, measure_pairs, measure_strangers
+from edge.cli import plate_evaluating
+from edge.cli.face_engines import Engine, OwnEngine, PeerEngine
+from edge.cli.face_figures import measure_pairs
+from edge.cli.face_identification import measure_strangers
 from edge.cli.service import DEFAULT_CONFIG
 from edge.errors import Exit, Unavailable, UsageError
+from edge.face_models import open_face_detector, open_face_embedder, pair_distances
 from edge.settings import ModelSettings
 from edge.settings_file import load_settings
 from models.errors import ModelError, PictureUnusable
-from models.face import open_detector, open_embedder
-from models.face.evaluation import Pair, pictures_by_person, read_pairs
-from models.published import fetched_path
+from models.face.evaluation import pictures_by_person
+from models.face.pairs import Pair, draw_pairs, read_pairs
 
 evaluations = typer.Typer(help="Measure on your own pictures. 用自己的照片评测", no_args_is_help=False)
 
@@ -35,10 +38,18 @@ class Detector(StrEnum):
     AUTO = "auto"
     HOG = "hog"
     YUNET = "yunet"
+    CNN = "cnn"
+
+
+class Against(StrEnum):
+    """What may be measured beside this box's engine."""
+
+    FACE_RECOGNITION = "face_recognition"
 
 
 def register(application: typer.Typer) -> None:
     """Add these commands to the application."""
+    plate_evaluating.register(evaluations)
     application.add_typer(evaluations, name="eval")
 
 
@@ -63,6 +74,19 @@ def eval_faces(
     detector: Annotated[Detector | None, typer.Option(help="Instead of the box's own. 检测器")] = None,
     yunet: Annotated[Path | None, typer.Option(help="YuNet's file, if not fetched. 模型文件")] = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of the descriptor network.")] = 1,
+    against: Annotated[
+        Against | None, typer.Option(help="Measure this too, on the same pictures. 对比")
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep templates in this folder, so that a broken-off run goes on. Biometric data: delete it"
+            " afterwards. 特征缓存目录(生物特征,用后删除)"
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two views of each face, as at the gate, not six. 快速")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Measure this box's models. 配置文件")
     ] = None,
@@ -86,14 +110,17 @@ def eval_faces(
         raise UsageError("give --images DIR --pairs FILE, or --gallery DIR --probes DIR, or both")
     listed = _pairs(pairs, images) if pairs and images else []
     enrolled, coming = (_persons(folder) if folder else {} for folder in (gallery, probes))
-    engine = _open(detector, yunet, threads, config)
+    models, cache = _models(detector, yunet, config)
+    engines: list[Engine] = [_open(models, cache, threads, keep, thorough=not quick)]
+    if against is not None:
+        engines.append(PeerEngine(keep))
     result: dict[str, Any] = {}
     charts = []
     if listed:
-        result["verification"], chart = measure_pairs(engine, listed)
+        result["verification"], chart = measure_pairs(engines, listed)
         charts.append(chart)
     if enrolled:
-        result["identification"], chart = measure_strangers(engine, enrolled, coming)
+        result["identification"], chart = measure_strangers(engines, enrolled, coming, pair_distances(models))
         charts.append(chart)
     if json_file is not None:
         text = json.dumps(_finite(result), indent=1, ensure_ascii=False)
@@ -103,19 +130,49 @@ def eval_faces(
     return Exit.OK
 
 
-def _open(detector: Detector | None, yunet: Path | None, threads: int, config: Path | None) -> Engine:
-    """The engine of this box's configuration; without one, that of a fresh box, kept in the user's cache."""
+@evaluations.command("pairs")
+def eval_pairs(
+    images: Annotated[Path, typer.Option(help="Pictures as NAME/NAME_0001.jpg. 照片目录")],
+    out: Annotated[Path, typer.Option(help="Where the list is written. 输出文件")],
+    folds: Annotated[int, typer.Option(min=2, max=100, help="Parts of the list. 折数")] = 10,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pairs of one person in each part, at most, and as many of two.")
+    ] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same list. 随机种子")] = 1,
+) -> int:
+    """Draw a pair list from a folder in LFW's layout, for eval faces --pairs. 生成配对列表
+
+    Nobody appears in two parts. Every part gets as many pairs as the poorest has.
+    """
+    if not images.is_dir():
+        raise Unavailable(f"{images}: no such folder")
+    text = draw_pairs(_persons(images), folds, pairs, seed)
+    count = int(text.split(maxsplit=2)[1])
+    _save(out, text.encode())
+    _out.print(f"{folds} x ({count} + {count}) pairs, seed {seed}", markup=False)
+    return Exit.OK
+
+
+def _models(detector: Detector | None, yunet: Path | None, config: Path | None) -> tuple[ModelSettings, Path]:
+    """This box's networks, and where they are kept; without a configuration those of a fresh box."""
     models, folder = ModelSettings(), Path("~/.cache/gatehouse").expanduser()
     if config is not None or DEFAULT_CONFIG.is_file():
         settings = load_settings(config or DEFAULT_CONFIG)
         models, folder = settings.models, settings.device.state_dir
-    name = models.face_detector if detector is None else detector.value
-    cache = folder / CACHE_FOLDER
-    path = yunet or models.yunet_path or fetched_path("yunet", cache, is_optional=name != "yunet")
+    given = {"face_detector": detector.value if detector else None, "yunet_path": yunet}
+    models = models.model_copy(update={name: value for name, value in given.items() if value is not None})
+    return models, folder / CACHE_FOLDER
+
+
+def _open(
+    models: ModelSettings, cache: Path, threads: int, keep: Path | None, *, thorough: bool
+) -> OwnEngine:
     try:
-        return Engine(
-            open_detector(name, yunet_path=path, upsample=1),
-            open_embedder(models.face_embedder, cache_dir=cache, threads=threads),
+        return OwnEngine(
+            open_face_detector(models, cache, upsample=1),
+            open_face_embedder(models, cache, threads=threads, thorough=thorough),
+            keep,
+            f"{models.face_form} {'thorough' if thorough else 'quick'}",
         )
     except ModelError:
         raise

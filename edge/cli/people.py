@@ -1,6 +1,6 @@
-"""``enroll`` and ``roster``: who may pass, entered on the box itself.
+"""``roster``: who may pass, entered on the box itself; faces are in ``enrolling`` and ``auditing``.
 
-Both write ``sets.db``; a running daemon notices within a second and needs no restart.
+All of them write ``sets.db``; a running daemon notices within a second and needs no restart.
 """
 
 import json
@@ -12,11 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from edge.access import (
@@ -29,33 +26,32 @@ from edge.access import (
     roster_from_json,
     roster_to_json,
 )
-from edge.app import CACHE_FOLDER, FACE_SET, KEY_FILE, SETS_FILE
+from edge.app import KEY_FILE, SETS_FILE
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
-from edge.clock import NS_PER_S, SystemClock
-from edge.deciding import face_rule
-from edge.enrolment import Portrait, camera_portraits, picture_portraits
+from edge.clock import SystemClock
 from edge.errors import Exit, Unavailable, UsageError
 from edge.settings import Settings
 from edge.settings_file import load_settings
-from edge.store import Consent, SetSnapshot, SetStore, open_vault
-from models.face import Gallery
+from edge.store import SetStore, open_vault
 
 roster = typer.Typer(help="Persons, plates and the deny list. 人员、车牌与禁止名单", no_args_is_help=False)
 NO_LIMIT = "never"
-LOOK_ALIKE_DISTANCE = 0.45
-"""Nearer than this, two pictures are of one person or of two who look much alike."""
 
 _out = Console(highlight=False, soft_wrap=True)
 
 
 def register(application: typer.Typer) -> None:
     """Add these commands to the application."""
-    application.command("enroll")(enroll)
     application.add_typer(roster, name="roster")
 
 
 @contextmanager
-def _open_sets(config: Path) -> Iterator[tuple[SetStore, Settings]]:
+def open_sets(config: Path) -> Iterator[tuple[SetStore, Settings]]:
+    """Roster and gallery of a box, and its configuration.
+
+    Raises:
+        EdgeError: One of them cannot be read.
+    """
     settings = load_settings(config)
     folder = settings.device.state_dir
     try:
@@ -83,76 +79,13 @@ def _day(utc_s: int | None) -> str:
     return "" if utc_s is None else datetime.fromtimestamp(utc_s).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def enroll(
-    person: Annotated[str, typer.Argument(help="Id of somebody on the roster. 人员编号")],
-    pictures: Annotated[list[Path] | None, typer.Argument(help="One to ten pictures. 照片")] = None,
-    consent: Annotated[str, typer.Option(help="Version of the consent text that was shown. 同意书版本")] = "",
-    who: Annotated[str, typer.Option(help="Who consented, if not the person: a guardian. 监护人")] = "",
-    channel: Annotated[str, typer.Option(help="paper, kiosk, app. 同意渠道")] = "paper",
-    camera: Annotated[str, typer.Option(help="Take the pictures with this camera. 用摄像机采集")] = "",
-    despite_likeness: Annotated[
-        bool, typer.Option("--despite-likeness", help="Enrol although somebody looks much alike. 相似仍登记")
-    ] = False,
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> int:
-    """Store a person's face as templates; the pictures are not kept. 登记人脸
-
-    Needs the person's own recorded consent: --consent names the text that they agreed to. Every picture is
-    judged (no face, two faces, too small, blurred, ...); templates are sealed with this device's key.
-    """
-    if not pictures and not camera:
-        raise UsageError("give pictures, or --camera NAME")
-    if not consent:
-        raise UsageError("--consent is missing: which text did the person agree to, on paper or in the app?")
-    with _open_sets(config) as (sets, settings):
-        snapshot = sets.snapshot()
-        if person not in snapshot.roster.persons:
-            raise UsageError(
-                f"no person {person!r} on the roster; first: gatehouse roster add {person} --name ..."
-            )
-        cache = settings.device.state_dir / CACHE_FOLDER
-        if camera:
-            portraits = camera_portraits(settings, camera, cache, _out.print)
-        else:
-            portraits = picture_portraits(pictures or [], settings, cache)
-        good = _judge(portraits)
-        if not good:
-            raise UsageError(f"nothing was stored for {person!r}: no picture can be used (see above)")
-        gallery = snapshot.gallery(FACE_SET).without_person(person)
-        for template in good:
-            match = gallery.match(template)
-            if match.subject is not None and match.distance <= LOOK_ALIKE_DISTANCE:
-                line = f"looks like {match.subject!r} (distance {match.distance:.2f})"
-                if not despite_likeness:
-                    raise UsageError(
-                        f"{person!r} {line}: one person under two ids? else add --despite-likeness"
-                    )
-                _out.print(f"  {line}", style="yellow")
-        now_utc_s = SystemClock().utc_ns() // NS_PER_S
-        sets.put_consent(person, Consent(who or person, now_utc_s, consent, channel))
-        sets.put_templates(person, FACE_SET, good)
-    _out.print(f"{person}: {len(good)} templates stored, consent {consent!r} recorded. 已登记")
-    return Exit.OK
-
-
-def _judge(portraits: Iterator[Portrait]) -> list[NDArray[np.float32]]:
-    good = []
-    for portrait in portraits:
-        if portrait.template is None:
-            _out.print(f"  {portrait.name}: {portrait.flaw}", style="red", markup=False)
-        else:
-            _out.print(f"  {portrait.name}: good", style="green", markup=False)
-            good.append(portrait.template)
-    return good
-
-
 @roster.command("list")
 def roster_list(
     as_json: Annotated[bool, typer.Option("--json", help="The whole roster as JSON.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Show persons, plates and the deny list. 查看名单"""
-    with _open_sets(config) as (sets, _):
+    with open_sets(config) as (sets, _):
         snapshot, faces = sets.snapshot(), sets.template_counts()
     if as_json:
         _out.print_json(json.dumps(roster_to_json(snapshot.roster), ensure_ascii=False))
@@ -163,6 +96,7 @@ def roster_list(
         "name 姓名",
         "room 房号",
         "plates 车牌",
+        "cards 卡",
         "faces 人脸",
         "valid 有效期",
         "lanes 通道",
@@ -172,7 +106,8 @@ def roster_list(
         valid = f"{_day(person.valid_from_utc_s)} - {_day(person.valid_to_utc_s)}" if person.has_dates else ""
         lanes = " ".join((*person.lanes, *person.zones)) or "all 全部"
         count = str(faces.get(person.id, ""))
-        table.add_row(person.id, person.name, person.room, " ".join(person.plates), count, valid, lanes)
+        plates, cards = " ".join(person.plates), " ".join(person.cards)
+        table.add_row(person.id, person.name, person.room, plates, cards, count, valid, lanes)
     _out.print(table)
     for entry in snapshot.roster.deny:
         _out.print(
@@ -196,7 +131,7 @@ def roster_add(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Add a person, or change what is given of one who is there. 添加或修改人员"""
-    with _open_sets(config) as (sets, settings):
+    with open_sets(config) as (sets, settings):
         known = sets.snapshot().roster.persons.get(person)
         document: dict[str, object] = person_to_json(known) if known is not None else {"id": person}
         given = {
@@ -227,7 +162,7 @@ def roster_remove(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Remove a person with everything stored about them, or only a plate of theirs. 删除人员或其车牌"""
-    with _open_sets(config) as (sets, _):
+    with open_sets(config) as (sets, _):
         if plate:
             return _remove_plates(sets, person, plate)
         receipt = sets.remove_person(person)
@@ -257,10 +192,19 @@ def roster_withdraw(
     person: Annotated[str, typer.Argument(help="Id. 人员编号")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Take a consent back: templates are deleted, the person stays. 撤回人脸同意"""
-    with _open_sets(config) as (sets, _):
+    """Take a consent back: templates and kept pictures are deleted, the person stays. 撤回人脸同意
+
+    The receipt says what was deleted, when, and its SHA-256; it is a file too, and is journaled.
+    """
+    with open_sets(config) as (sets, _):
         receipt = sets.withdraw_consent(person)
+        path = sets.receipt_path(receipt)
     _out.print(f"{person}: {receipt.templates} templates deleted, receipt {receipt.id}. 已撤回")
+    if receipt.pictures:
+        _out.print(f"  {receipt.pictures} kept pictures deleted. 已删除留存照片", markup=False)
+    if receipt.sha256:
+        _out.print(f"  sha256 {receipt.sha256}", markup=False)
+    _out.print(f"  receipt 回执: {path}", markup=False)
     return Exit.OK
 
 
@@ -274,7 +218,7 @@ def roster_deny(
     """Put a plate or a person on the deny list. 加入禁止名单"""
     kind = DenyKind.PERSON if person else DenyKind.PLATE
     entry: DenyEntry = deny_from_json({"kind": kind.value, "value": value, "reason": reason})
-    with _open_sets(config) as (sets, _):
+    with open_sets(config) as (sets, _):
         if person and value not in sets.snapshot().roster.persons:
             raise UsageError(f"no person {value!r} on the roster")
         rev = sets.put_deny(entry)
@@ -290,7 +234,7 @@ def roster_allow(
 ) -> int:
     """Take a plate or a person off the deny list. 移出禁止名单"""
     kind = DenyKind.PERSON if person else DenyKind.PLATE
-    with _open_sets(config) as (sets, _):
+    with open_sets(config) as (sets, _):
         if not sets.remove_deny(kind, value if person else plate_text(value)):
             raise UsageError(f"{value} is not on the deny list")
     _out.print(f"{value} is no longer denied. 已移出")
@@ -309,69 +253,8 @@ def roster_import(
         raise Unavailable(f"{file}: cannot be read: {error.strerror}") from error
     started = time.monotonic()
     fresh = roster_from_json(content)
-    with _open_sets(config) as (sets, _):
+    with open_sets(config) as (sets, _):
         gone = sets.replace_roster(fresh)
     spent_s = time.monotonic() - started
     _out.print(f"{len(fresh.persons)} persons, {len(gone)} removed, {spent_s:.1f} s. 已导入")
     return Exit.OK
-
-
-@roster.command("audit")
-def roster_audit(config: ConfigOption = DEFAULT_CONFIG) -> int:
-    """Look for people who look alike and templates that are of no use. 核查人脸库
-
-    Says what to expect at this number of persons; the rate of strangers is decision.face_false_accepts.
-    """
-    with _open_sets(config) as (sets, settings):
-        snapshot = sets.snapshot()
-        holders = sorted({person for pairs in snapshot.templates.values() for person, _ in pairs})
-        without_consent = [person for person in holders if sets.consent_of(person) is None]
-    gallery = snapshot.gallery(FACE_SET)
-    pairs = _look_alikes(gallery)
-    _out.print(f"{len(gallery.names)} persons, {gallery.size} templates ({FACE_SET}). 人脸库")
-    for (one, other), distance in sorted(pairs.items(), key=lambda item: item[1]):
-        _out.print(
-            f"  look alike 相似: {one}, {other} (distance {distance:.2f})", style="yellow", markup=False
-        )
-    for person, names in _of_other_models(snapshot).items():
-        line = f"  templates of another model, enrol again 需重新登记: {person} ({', '.join(names)})"
-        _out.print(line, style="yellow", markup=False)
-    for person in without_consent:
-        _out.print(f"  templates without consent 无同意记录: {person}", style="red", markup=False)
-    if snapshot.unreadable:
-        line = f"  {snapshot.unreadable} templates do not open with this device's key 无法解密"
-        _out.print(line, style="red")
-    _out.print(f"look-alike pairs under {LOOK_ALIKE_DISTANCE}: {len(pairs)}. 相似对")
-    if gallery.names:
-        rule = face_rule(gallery, settings.decision)
-        if settings.decision.face_distance is None:
-            for sentence in rule.sentence():
-                _out.print(sentence)
-        else:
-            _out.print(
-                f"decision.face_distance is fixed at {rule.threshold}, not calibrated. 固定阈值,未校准"
-            )
-    return Exit.OK
-
-
-def _look_alikes(gallery: Gallery) -> dict[tuple[str, str], float]:
-    """Pairs of persons nearer than the limit, each person with the one nearest to them."""
-    pairs: dict[tuple[str, str], float] = {}
-    silent = not _out.is_terminal
-    for person in track(gallery.names, "comparing 比对", console=_out, transient=True, disable=silent):
-        for template in gallery.templates_of(person):
-            match = gallery.match_stranger(person, template)
-            if match.subject is not None and match.distance <= LOOK_ALIKE_DISTANCE:
-                one, other = sorted((person, match.subject))
-                pairs[one, other] = min(match.distance, pairs.get((one, other), match.distance))
-    return pairs
-
-
-def _of_other_models(snapshot: SetSnapshot) -> dict[str, list[str]]:
-    """Names of other sets by person: those templates are never compared with today's."""
-    found: dict[str, list[str]] = {}
-    for set_name, pairs in snapshot.templates.items():
-        if set_name != FACE_SET:
-            for person in dict.fromkeys(person for person, _ in pairs):
-                found.setdefault(person, []).append(set_name)
-    return dict(sorted(found.items()))

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edge.access import Person
-from edge.app import CACHE_FOLDER, FACE_SET, JOURNAL_FILE, KEY_FILE, SETS_FILE
+from edge.app import CACHE_FOLDER, JOURNAL_FILE, KEY_FILE, SETS_FILE
 from edge.clock import NS_PER_S, SystemClock
 from edge.demo.children import Child
 from edge.demo.play import (
@@ -38,7 +38,7 @@ from edge.demo.portraits import ASTRONAUT, portrait_path
 from edge.demo.story import Story
 from edge.demo.summary import Summary, draw_summary
 from edge.demo.view import Scene, draw
-from edge.enrolment import picture_portraits
+from edge.enrolment import Examiner
 from edge.errors import Exit, JournalError, Unavailable
 from edge.platform import BrokerProcess, Counterpart, make_keys
 from edge.settings import Settings
@@ -129,12 +129,13 @@ class Stage:
             sets.put_person(Person(CAR_OWNER_ID, CAR_OWNER_NAME, room="3-2-1201", plates=(RESIDENT_PLATE,)))
             sets.put_person(Person(RESIDENT_ID, RESIDENT_NAME, room="3-2-1202"))
             self._console.print(f"登记人脸 enrolling {RESIDENT_NAME} ...")
-            (portrait,) = picture_portraits([portrait_path(ASTRONAUT)], settings, state / CACHE_FOLDER)
+            examiner = Examiner(settings.models, state / CACHE_FOLDER)
+            portrait = examiner.examine(portrait_path(ASTRONAUT))
             if portrait.template is None:
-                raise Unavailable(f"the demo's portrait cannot be enrolled: {portrait.flaw}")
+                raise Unavailable(f"the demo's portrait cannot be enrolled: {portrait.finding}")
             now_utc_s = self._clock.utc_ns() // NS_PER_S
-            sets.put_consent(RESIDENT_ID, Consent(RESIDENT_NAME, now_utc_s, "public domain portrait", "demo"))
-            sets.put_templates(RESIDENT_ID, FACE_SET, [portrait.template])
+            consent = Consent(RESIDENT_NAME, now_utc_s, "public domain portrait", "demo")
+            sets.enrol(RESIDENT_ID, consent, examiner.set_name, [portrait.template], note={"by": "demo"})
         finally:
             sets.close()
         return settings
