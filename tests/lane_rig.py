@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from drivers.simulated.barrier import BarrierTraits
 from drivers.simulated.site import SimulatedSite
@@ -23,7 +23,16 @@ QUICK = BarrierTraits(travel_up_s=0.6, travel_down_s=1.5)
 
 
 def settings_for(
-    relays_port: str, inputs_port: str, folder: Path, door: dict[str, Any] | None = None, **changes: Any
+    relays_port: str,
+    inputs_port: str,
+    folder: Path,
+    door: dict[str, Any] | None = None,
+    relays: str = "lcus",
+    *,
+    extended: bool = False,
+    one_line: bool = False,
+    gap_ms: int | None = None,
+    **changes: Any,
 ) -> Settings:
     """The configuration of a barrier ``gate`` and a door ``door`` at a simulated site.
 
@@ -32,6 +41,10 @@ def settings_for(
         inputs_port: Of its input board.
         folder: For the state.
         door: Options that replace those of the door.
+        extended: For a site that was made so: with second loop, edge, tamper, lamps and alarm.
+        relays: Family of the relay board.
+        one_line: The input board is unit 2 on the line of the (Modbus) relay board.
+        gap_ms: Pause between frames on that line.
         changes: Options that replace those of the gate; None removes one.
     """
     gate: dict[str, Any] = {
@@ -43,7 +56,13 @@ def settings_for(
     }
     names = ("open_limit", "closed_limit", "presence", "beam", "fire", "hold_key")
     gate |= {name: {"board": "inputs", "channel": i} for i, name in enumerate(names, start=1)}
+    if extended:
+        lamps = {"light_red": 5, "light_green": 6, "alarm": 7}
+        gate |= {name: {"board": "relays", "channel": channel} for name, channel in lamps.items()}
+        extra = {"second_loop": 9, "edge": 10, "tamper": 11}
+        gate |= {name: {"board": "inputs", "channel": channel} for name, channel in extra.items()}
     gate = {name: value for name, value in (gate | changes).items() if value is not None}
+    inputs = {"profile": "waveshare", "inputs": 16} if extended else {"profile": "lc"}
     door = {
         "type": "door",
         "lock": {"board": "relays", "channel": LOCK, "pulse_ms": 0},
@@ -55,12 +74,25 @@ def settings_for(
         {
             "device": {"id": "test-box", "state_dir": folder},
             "boards": {
-                "relays": {"type": "lcus", "port": relays_port},
-                "inputs": {"type": "modbus", "profile": "lc", "port": inputs_port, "outputs": 0},
+                "relays": _relay_board(relays, relays_port)
+                | ({"channels": 8} if extended else {})
+                | ({"gap_ms": gap_ms} if one_line else {}),
+                "inputs": {"type": "modbus", "port": inputs_port, "outputs": 0, **inputs}
+                | ({"port": relays_port, "address": 2, "gap_ms": gap_ms} if one_line else {}),
+            },
+            "cameras": {
+                name: {"type": "replay", "source": "film.avi", "looks_for": ["plate"]}
+                for name in gate.get("cameras", ())
             },
             "lanes": {"gate": gate, "door": door},
         }
     )
+
+
+def _relay_board(family: str, port: str) -> dict[str, Any]:
+    if family in ("lcus", "kmtronic", "devantech", "numato"):
+        return {"type": family, "port": port}
+    return {"type": "modbus", "profile": "waveshare" if family == "modbus-tcp" else family, "port": port}
 
 
 def grant(lane: str = "gate", visit: str = "visit-1", *, lives_s: float = 2.0, **changes: Any) -> Decision:
@@ -140,6 +172,9 @@ class Rig:
         return [event["type"].removeprefix("gh.").removesuffix(".v1") for event in self.events()]
 
 
+R = TypeVar("R", bound=Rig)
+
+
 @contextmanager
 def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **changes: Any) -> Iterator[Rig]:
     """A running lane at a running site; stopped in reverse order."""
@@ -148,6 +183,13 @@ def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **c
             site or SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs", barrier=QUICK)
         )
         settings = settings_for(where.lcus.port, where.io.port, folder, **changes)
+        yield stack.enter_context(running(folder, where, settings, lane, Rig))
+
+
+@contextmanager
+def running(folder: Path, site: Any, settings: Settings, lane: str, kind: type[R]) -> Iterator[R]:
+    """One lane of a configuration at a site that runs; ``kind`` is what the test gets."""
+    with ExitStack() as stack:
         alarms = Alarms(CLOCK)
         journal = Journal(folder / "events.db", CLOCK, tenant="home", device="test-box", alarms=alarms)
         stack.callback(journal.close)
@@ -160,7 +202,7 @@ def rig(folder: Path, lane: str = "gate", site: SimulatedSite | None = None, **c
         worker = Lane(lane, settings, boards, journal, CLOCK, alarms, on_wake=wakes.append)
         stack.callback(worker.close)
         worker.start()
-        made = Rig(where, settings, journal, boards, worker, alarms, wakes)
+        made = kind(site, settings, journal, boards, worker, alarms, wakes)
         made.until(lambda: all(board.is_up for board in boards.values()))
         made.until(lambda: None not in worker.status.contacts.values() and worker.status.contacts)
         yield made

@@ -75,6 +75,7 @@ class Box:
         health: Callable[[], tuple[str, ...]] = lambda: (),
         apply_error: Callable[[Settings], str] = lambda _settings: "",
         settle_s: float = 0.2,
+        sees: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         self.folder, self.settings, self.clock = folder, settings, clock or SystemClock()
         self.alarms = Alarms(self.clock)
@@ -110,6 +111,7 @@ class Box:
             keys=keys,
             desired=self.desired,
             handlers={"open": self.opener, **(handlers or {})},
+            sees=sees,
         )
 
     def _apply(self, settings: Settings, rev: int) -> None:

@@ -1,196 +1,198 @@
-"""Residents and strangers: which form of score tells them apart best, single pictures and visits.
+"""Residents and strangers: how many residents are named at 1 % and 0.1 % of strangers accepted.
 
-    python tests/bench/faces_openset.py --faces lfw-dev --yunet yunet.onnx --json out.json
+    python tests/bench/faces_openset.py --faces lfw-dev --yunet yunet.onnx --keep DIR --json out.json
 
-Needs a folder in LFW's layout. Two arrangements, each repeated with other random choices:
+Needs a folder in LFW's layout. Everybody is described once by each engine and kept in --keep (biometric data:
+delete it afterwards), so that a run that is broken off goes on:
+
+- ours, as enrolled and judged without hurry (six views of each face);
+- ours, as the gate sees it (a face and its mirror image), against entries of six views;
+- the same two with HOG instead of YuNet;
+- face_recognition, if it is installed (``pip install --no-deps face_recognition``).
+
+Three arrangements, each with several random choices (--splits, --seed), each figure the mean over them and
+how much they spread:
 
 - "300/300": of all persons with several pictures one picture each is enrolled, the rest are probes; persons
   with one picture, and every probe once more with its own person taken out, are strangers.
-- "everybody": all persons are enrolled with one picture; strangers come from taking out. The largest
-  gallery these pictures can make, and few strangers: its 0.1 % hangs on a handful of them.
+- "everybody": all persons are enrolled with one picture; strangers come from taking out only. The largest
+  gallery these pictures can make.
+- "visits": as "everybody", with one, two or three pictures of each person enrolled; one, two, three or all of
+  the other pictures of a person are a visit, judged by their mean.
 
-Figures are the share of resident pictures named rightly when 1 % and 0.1 % of strangers are accepted. The
-last part checks ``calibrate``: the rule comes from one half of the persons, the strangers from the other.
+A person who is taken out is missing from every neighbourhood too.
 """
 
 import argparse
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from models.face import Gallery, calibrate, open_detector, open_embedder
-from models.face.evaluation import describe_pictures, pictures_by_person
-from models.face.judgement import DEFAULT_MARGIN
+from edge.cli.face_engines import OwnEngine, PeerEngine
+from edge.errors import Unavailable
+from edge.face_models import open_face_detector, open_face_embedder
+from edge.settings import ModelSettings
+from models.face import FaceMatch, Gallery, mean_template
+from models.face.evaluation import pictures_by_person
 
-Array = np.ndarray
 RATES = (0.01, 0.001)
+Templates = dict[Path, np.ndarray]
+Measure = Callable[[FaceMatch], float]
+MEASURES: dict[str, Measure] = {"distance": lambda m: m.distance, "score": lambda m: m.score}
 
 
-def nearest_mean(distances: Array, skip: int, count: int) -> Array:
-    return np.sort(distances, axis=1)[:, skip : skip + count].mean(axis=1)
+@dataclass(frozen=True)
+class Side:
+    """What is enrolled, what comes, and how they are compared."""
+
+    label: str
+    entries: Templates
+    probes: Templates
+    is_peer: bool = False
 
 
-def forms() -> dict[str, Callable[[Array, Array], Array]]:
-    """Each takes (probe x entry) distances and (entry x entry) distances with an infinite diagonal."""
-
-    def blend(
-        probe: float, entry: float, probe_count: int, entry_count: int
-    ) -> Callable[[Array, Array], Array]:
-        def score(d: Array, g: Array) -> Array:
-            out = d.copy()
-            if probe:
-                out -= probe * nearest_mean(d, 1, probe_count)[:, None]
-            if entry:
-                out -= entry * nearest_mean(g, 0, entry_count)[None, :]
-            return out
-
-        return score
-
-    return {
-        "raw distance": blend(0, 0, 0, 0),
-        "probe side, 10": blend(1, 0, 10, 0),
-        "probe side, 5": blend(1, 0, 5, 0),
-        "entry side, 10": blend(0, 1, 0, 10),
-        "entry side, 3": blend(0, 1, 0, 3),
-        "both whole, 10": blend(1, 1, 10, 10),
-        "half and half, 10": blend(0.5, 0.5, 10, 10),
-        "0.3 probe 10 + 0.7 entry 3 (kept)": blend(0.3, 0.7, 10, 3),
-    }
+def enrolled(side: Side, chosen: dict[str, list[Path]]) -> Gallery:
+    everything = ((name, side.entries[path]) for name, paths in chosen.items() for path in paths)
+    return Gallery.build("faces-dlib-resnet", everything)
 
 
-def pairwise(a: Array, b: Array) -> Array:
-    return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 1e-9))
+class PlainGallery:
+    """face_recognition's way: plain distances to everything enrolled."""
+
+    def __init__(self, side: Side, chosen: dict[str, list[Path]]) -> None:
+        pairs = [(name, side.entries[path]) for name, paths in chosen.items() for path in paths]
+        self.names = np.array([name for name, _ in pairs])
+        self.known = np.stack([template for _, template in pairs])
+
+    def match(self, template: np.ndarray, without: str = "") -> FaceMatch:
+        distances = np.linalg.norm(self.known - template, axis=1)
+        distances[self.names == without] = np.inf
+        best = int(distances.argmin())
+        return FaceMatch(str(self.names[best]), float(distances[best]))
 
 
-def hits(genuine: Array, foreign: Array) -> list[float]:
-    foreign = np.sort(foreign)
-    return [float((genuine < foreign[int(rate * len(foreign))]).mean()) for rate in RATES]
+def asked(side: Side, chosen: dict[str, list[Path]]) -> tuple[Callable, Callable]:
+    """What says who somebody is, and who they would be if they were not enrolled."""
+    if side.is_peer:
+        plain = PlainGallery(side, chosen)
+        return plain.match, lambda name, template: plain.match(template, name)
+    gallery = enrolled(side, chosen)
+    return gallery.match, gallery.match_stranger
 
 
-class Figures:
-    def __init__(self, templates: Array, persons: Array) -> None:
-        self.templates = templates
-        self.names, self.of = np.unique(persons, return_inverse=True)
+def attempts(
+    side: Side, chosen: dict[str, list[Path]], known: list, unknown: list
+) -> tuple[list[tuple[str, FaceMatch]], list[FaceMatch]]:
+    """Matches of residents and of strangers; residents come once more as strangers."""
+    match, match_stranger = asked(side, chosen)
+    residents = [(name, match(template)) for name, template in known]
+    strangers = [match_stranger(name, template) for name, template in known]
+    return residents, strangers + [match(template) for _, template in unknown]
 
-    def arrange(self, everybody: bool, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """Rows that are enrolled, resident probes, strangers (who are in no case enrolled)."""
-        several = np.flatnonzero(np.bincount(self.of) >= 2)
-        known = np.arange(len(self.names)) if everybody else several
-        gallery = np.array([rng.choice(np.flatnonzero(self.of == person)) for person in known])
-        probes = np.setdiff1d(np.flatnonzero(np.isin(self.of, known)), gallery)
-        return gallery, probes, np.flatnonzero(~np.isin(self.of, known))
 
-    def single(self, everybody: bool, repeats: int) -> dict[str, list[float]]:
-        collected: dict[str, list[list[Array]]] = {name: [[], []] for name in [*forms(), "fixed 0.6"]}
-        rng = np.random.default_rng(11)
-        for _ in range(repeats):
-            gallery, probes, strangers = self.arrange(everybody, rng)
-            entry = pairwise(self.templates[gallery], self.templates[gallery])
-            np.fill_diagonal(entry, np.inf)
-            distances = pairwise(self.templates[probes], self.templates[gallery])
-            own = (self.of[probes][:, None] == self.of[gallery][None, :]).argmax(axis=1)
-            rows = np.arange(len(probes))
-            without = distances.copy()
-            without[rows, own] = np.inf
-            foreign = np.concatenate([without, pairwise(self.templates[strangers], self.templates[gallery])])
-            for name, form in forms().items():
-                score = form(distances, entry)
-                best = distances.argmin(axis=1)  # the nearest is asked, as Gallery.match does
-                collected[name][0].append(np.where(best == own, score[rows, best], np.inf))
-                nearest = foreign.argmin(axis=1)
-                collected[name][1].append(form(foreign, entry)[np.arange(len(foreign)), nearest])
-            collected["fixed 0.6"][0].append(np.where(distances.argmin(1) == own, distances.min(1), np.inf))
-            collected["fixed 0.6"][1].append(foreign.min(axis=1))
-        out = {}
-        for name, (genuine, foreign) in collected.items():
-            if name == "fixed 0.6":
-                accepted = float((np.concatenate(genuine) <= 0.6).mean())
-                out[name] = [accepted, float((np.concatenate(foreign) <= 0.6).mean())]
+def named(residents: list, strangers: list, measure: Measure) -> list[float]:
+    foreign = np.sort([measure(match) for match in strangers])
+    own = np.array([measure(match) if match.subject == name else np.inf for name, match in residents])
+    return [float((own < foreign[int(rate * len(foreign))]).mean()) for rate in RATES]
+
+
+def fixed(residents: list, strangers: list) -> list[float]:
+    right = [match.subject == name and match.distance <= 0.6 for name, match in residents]
+    return [float(np.mean(right)), float(np.mean([match.distance <= 0.6 for match in strangers]))]
+
+
+def choices(people: dict[str, list[Path]], everybody: bool, splits: int, seed: int) -> Iterator[tuple]:
+    """Whose picture is enrolled, who comes as a resident, who as a stranger."""
+    for split in range(splits):
+        rng = np.random.default_rng([seed, split])
+        chosen, known, unknown = {}, [], []
+        for name in sorted(people):
+            order = [people[name][index] for index in rng.permutation(len(people[name]))]
+            if everybody or len(order) > 1:
+                chosen[name] = order[:1]
+                known += [(name, path) for path in order[1:]]
             else:
-                out[name] = hits(np.concatenate(genuine), np.concatenate(foreign))
-        return out
+                unknown += [(name, path) for path in order]
+        yield chosen, known, unknown
 
-    def visits(self, repeats: int, entries: int) -> dict[str, list[float]]:
-        """Several pictures of one visit fused: mean of the templates, against the mean of the scores.
 
-        Residents enrol ``entries`` pictures and come with their others; a stranger comes with all of theirs.
-        """
-        rng = np.random.default_rng(12)
-        out: dict[str, list[list[float]]] = {}
-        for _ in range(repeats):
-            counts = np.bincount(self.of)
-            known = np.flatnonzero(counts >= entries + 2)
-            known = rng.permutation(known)[: max(2, len(known) * 2 // 3)]
-            chosen = {
-                int(p): rng.permutation(np.flatnonzero(self.of == p)) for p in np.flatnonzero(counts >= 2)
-            }
-            enrolled = [(str(p), self.templates[r]) for p in known for r in chosen[int(p)][:entries]]
-            singles = np.flatnonzero(counts == 1)
-            # Others fill the gallery up to a useful size; they never come.
-            fillers = [(str(p), self.templates[np.flatnonzero(self.of == p)[0]]) for p in singles]
-            gallery = Gallery.build("bench", [*enrolled, *fillers])
-            for person, rows in chosen.items():
-                resident = person in known
-                visit = self.templates[rows[entries:] if resident else rows]
-                matches = [gallery.match(template) for template in visit]
-                fused = gallery.match(visit.mean(axis=0))
-                right = str(person)
-                votes = [m for m in matches if m.subject == fused.subject]
-                values = {
-                    "single, raw": (matches[0].distance, matches[0].subject),
-                    "single, score": (matches[0].score, matches[0].subject),
-                    "visit, mean template, raw": (fused.distance, fused.subject),
-                    "visit, mean template, score": (fused.score, fused.subject),
-                    "visit, mean score": (
-                        float(np.mean([m.score for m in votes])) if len(votes) * 2 > len(matches) else np.inf,
-                        fused.subject,
-                    ),
-                }
-                for name, (value, subject) in values.items():
-                    lists = out.setdefault(name, [[], []])
-                    if resident:
-                        lists[0].append(value if subject == right else np.inf)
-                    else:
-                        lists[1].append(value)
-        return {
-            name: [*hits(np.array(genuine), np.array(foreign)), len(genuine), len(foreign)]
-            for name, (genuine, foreign) in out.items()
-        }
+def singles(side: Side, people: dict[str, list[Path]], everybody: bool, splits: int, seed: int) -> dict:
+    collected: dict[str, list[list[float]]] = {}
+    for chosen, known, unknown in choices(people, everybody, splits, seed):
+        known = [(name, side.probes[path]) for name, path in known]
+        unknown = [(name, side.probes[path]) for name, path in unknown]
+        residents, strangers = attempts(side, chosen, known, unknown)
+        for label, measure in MEASURES.items():
+            if label == "distance" or not side.is_peer:
+                collected.setdefault(label, []).append(named(residents, strangers, measure))
+        if side.is_peer:
+            collected.setdefault("fixed 0.6 (named, strangers)", []).append(fixed(residents, strangers))
+    return {label: spread(values) for label, values in collected.items()}
 
-    def calibration(self, repeats: int) -> list[dict[str, float]]:
-        rng = np.random.default_rng(13)
-        out = []
-        for rate in (0.01, 0.001):
-            wrong = asked = right = residents = 0
-            expected = []
-            for _ in range(repeats):
-                people = rng.permutation(len(self.names))
-                inside, outside = people[: len(people) // 2], people[len(people) // 2 :]
-                rows = {int(p): rng.permutation(np.flatnonzero(self.of == p)) for p in inside}
-                gallery = Gallery.build("bench", [(str(p), self.templates[r[0]]) for p, r in rows.items()])
-                rule = calibrate(gallery, rate, margin=DEFAULT_MARGIN)
-                expected.append(rule.recall)
-                for row in np.flatnonzero(np.isin(self.of, outside)):
-                    asked += 1
-                    wrong += rule.accepts(gallery.match(self.templates[row]))
-                for person, own in rows.items():
-                    for row in own[1:]:
-                        match = gallery.match(self.templates[row])
-                        residents += 1
-                        right += rule.accepts(match) and match.subject == str(person)
-            out.append(
-                {
-                    "wanted": rate,
-                    "strangers accepted": wrong / asked,
-                    "strangers": asked,
-                    "recall expected": float(np.mean(expected)),
-                    "recall": right / residents,
-                }
+
+def visits(
+    side: Side, people: dict[str, list[Path]], entries: int, pictures: int, splits: int, seed: int
+) -> dict:
+    """``pictures`` 0: all that are left."""
+    collected: dict[str, list[list[float]]] = {}
+    count = 0
+    for split in range(splits):
+        rng = np.random.default_rng([seed, 50 + split])
+        chosen, known = {}, []
+        for name in sorted(people):
+            order = [people[name][index] for index in rng.permutation(len(people[name]))]
+            own = min(entries, max(1, len(order) - 1))
+            chosen[name], rest = order[:own], order[own:]
+            if own == entries and len(rest) >= max(1, pictures):
+                rest = rest[: pictures or None]
+                known.append((name, mean_template([side.probes[path] for path in rest])))
+        residents, strangers = attempts(side, chosen, known, [])
+        count = len(known)
+        for label, measure in MEASURES.items():
+            collected.setdefault(label, []).append(named(residents, strangers, measure))
+    return {"visits": count, **{label: spread(values) for label, values in collected.items()}}
+
+
+def spread(values: list[list[float]]) -> dict:
+    array = 100 * np.array(values)
+    return {"mean": array.mean(axis=0).round(2).tolist(), "spread": array.std(axis=0).round(2).tolist()}
+
+
+def described(arguments: argparse.Namespace, paths: list[Path]) -> tuple[list[Side], dict]:
+    """All sides with the pictures that all of them could describe, and what each could not."""
+    engines: dict[str, Templates] = {}
+    lost = {}
+    for detector in ("yunet", "hog") if arguments.yunet else ("hog",):
+        for thorough in (True, False):
+            models = ModelSettings(face_detector=detector, yunet_path=arguments.yunet)
+            engine = OwnEngine(
+                open_face_detector(models, arguments.cache, upsample=1),
+                open_face_embedder(models, arguments.cache, thorough=thorough),
+                arguments.keep,
+                f"{models.face_form} {'thorough' if thorough else 'quick'}",
             )
-        return out
+            label = f"{detector} {'thorough' if thorough else 'quick'}"
+            result = engine.describe(paths)
+            engines[label] = result.templates
+            lost[label] = [*result.without_face, *result.unreadable]
+            print(f"{label}: {len(result.templates)} of {len(paths)}, ms {result.ms}", flush=True)
+    try:
+        peer = PeerEngine(arguments.keep).describe(paths)
+        engines["peer"], lost["face_recognition"] = peer.templates, [*peer.without_face, *peer.unreadable]
+    except Unavailable as error:
+        print(error)
+    sides = []
+    for detector in ("yunet", "hog"):
+        if f"{detector} quick" in engines:
+            full, quick = engines[f"{detector} thorough"], engines[f"{detector} quick"]
+            sides.append(Side(f"ours, {detector}, six views of both", full, full))
+            sides.append(Side(f"ours, {detector}, as at the gate", full, quick))
+    if "peer" in engines:
+        sides.append(Side("face_recognition", engines["peer"], engines["peer"], is_peer=True))
+    return sides, lost
 
 
 def main() -> None:
@@ -200,60 +202,42 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, required=True)
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/gatehouse-bench"))
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--keep", type=Path, default=Path("/tmp/gatehouse-bench/templates"))
+    parser.add_argument("--splits", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     people = pictures_by_person(arguments.faces)
-    paths = [path for paths in people.values() for path in paths]
-    setups = {
-        "face_recognition's way (hog, plain)": ("hog", False),
-        "hog, mirrored": ("hog", True),
-        "yunet, mirrored": ("yunet", True),
-    }
-    result: dict[str, object] = {
-        "faces": str(arguments.faces),
-        "pictures": len(paths),
-        "persons": len(people),
-    }
-    for setup, (detector_name, mirrored) in setups.items():
-        if detector_name == "yunet" and arguments.yunet is None:
-            continue
-        upsample = int(detector_name == "hog")
-        detector = open_detector(detector_name, yunet_path=arguments.yunet, upsample=upsample)
-        embedder = open_embedder("dlib-onnx", cache_dir=arguments.cache, mirrored=mirrored)
-        started = time.perf_counter()
-        described = describe_pictures(paths, detector, embedder)
-        seconds = time.perf_counter() - started
-        found = list(described.templates)
-        figures = Figures(
-            np.array([described.templates[p] for p in found]), np.array([p.parent.name for p in found])
-        )
-        part: dict[str, object] = {
-            "no face": described.without_face,
-            "unreadable": described.unreadable,
-            "ms": described.ms,
-            "single 300/300": figures.single(False, arguments.repeats),
-            "single everybody": figures.single(True, arguments.repeats),
-            "visits, 1 enrolled": figures.visits(max(3, arguments.repeats // 2), 1),
-            "visits, 2 enrolled": figures.visits(max(3, arguments.repeats // 2), 2),
-            "calibration": figures.calibration(max(2, arguments.repeats // 3)),
+    sides, lost = described(arguments, [path for paths in people.values() for path in paths])
+    result: dict = {"seed": arguments.seed, "splits": arguments.splits, "not described": lost}
+    rates = " and ".join(f"{100 * rate:g} %" for rate in RATES)
+    print(f"residents named at {rates} of strangers accepted, mean +- spread over the choices")
+    for side in sides:
+        # Pictures without a template are neither enrolled nor shown here; how many they are is said above.
+        own = {
+            name: [p for p in paths if p in side.entries and p in side.probes]
+            for name, paths in people.items()
         }
-        result[setup] = part
-        print(f"\n== {setup}: {len(found)} of {len(paths)} described in {seconds:.0f} s, {part['ms']}")
-        for name in ("single 300/300", "single everybody"):
-            print(f"-- {name}: residents named at 1 % and 0.1 % of strangers accepted")
-            print("   (fixed 0.6: residents named, strangers accepted)")
-            for form, values in part[name].items():
-                print(f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}")
-        for name in ("visits, 1 enrolled", "visits, 2 enrolled"):
-            print(f"-- {name}")
-            for form, values in part[name].items():
-                print(
-                    f"   {form:36s} {100 * values[0]:5.1f} {100 * values[1]:5.1f}  ({values[2]}, {values[3]})"
-                )
-        print("-- calibration on one half, strangers from the other")
-        for row in part["calibration"]:
-            print("   " + ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
+        own = {name: paths for name, paths in own.items() if paths}
+        part: dict = {
+            "single 300/300": singles(side, own, False, arguments.splits, arguments.seed),
+            "single everybody": singles(side, own, True, arguments.splits, arguments.seed),
+        }
+        if "gate" in side.label:
+            for entries in (1, 2, 3):
+                for pictures in (1, 2, 3, 0):
+                    key = f"visits: {entries} enrolled, {pictures or 'all other'} pictures"
+                    part[key] = visits(side, own, entries, pictures, arguments.splits, arguments.seed)
+        result[side.label] = part
+        print(f"\n== {side.label}")
+        for key, figures in part.items():
+            for label, values in figures.items():
+                if isinstance(values, dict):
+                    (one, ten), (s1, s2) = values["mean"], values["spread"]
+                    print(
+                        f"   {key:40s} {label:30s} {one:5.1f} +- {s1:3.1f}   {ten:5.1f} +- {s2:3.1f}",
+                        flush=True,
+                    )
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 

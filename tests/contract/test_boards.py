@@ -9,9 +9,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from board_cases import BUS_READERS, CASES, READERS, REDUNDANT_READERS, REPLY_TIMEOUT_MS, Case
+from board_cases import (
+    BUS_READERS,
+    CASES,
+    GPIO,
+    ON_A_BUS,
+    READERS,
+    REDUNDANT_READERS,
+    REPLY_TIMEOUT_MS,
+    Case,
+)
 
 from drivers.errors import (
+    Abandoned,
     BadReply,
     CommandRefused,
     DriverClosed,
@@ -22,7 +32,13 @@ from drivers.errors import (
 )
 from drivers.link import SerialLink, SharedLink, boot_ns
 from drivers.relay import Board, PulsingBoard, open_board
-from drivers.simulated import SimulatedBoard, SimulatedLcusBoard, SimulatedLine, SimulatedModbusBoard
+from drivers.simulated import (
+    SimulatedBoard,
+    SimulatedLcusBoard,
+    SimulatedLine,
+    SimulatedModbusBoard,
+    SimulatedModbusTcpBoard,
+)
 
 ONE_EXCHANGE_S = 3 * REPLY_TIMEOUT_MS / 1000
 GARBAGE = (  # every mixture is tried on the codecs, with hypothesis, in tests/unit
@@ -31,9 +47,13 @@ GARBAGE = (  # every mixture is tried on the codecs, with hypothesis, in tests/u
     ("garbage_after", b"\x01\x01\x01"),
     ("garbage_before", b"\x01\x01\x01"),
 )
-each_board = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+each_board = pytest.mark.parametrize("case", CASES + GPIO, ids=lambda case: case.name)
+each_on_a_line = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 each_reader = pytest.mark.parametrize("case", READERS, ids=lambda case: case.name)
 each_on_a_bus = pytest.mark.parametrize("case", BUS_READERS, ids=lambda case: case.name)
+each_on_a_line_that_may_echo = pytest.mark.parametrize(
+    "case", [case for case in ON_A_BUS if case.reads], ids=lambda case: case.name
+)
 Wired = tuple[Board, SimulatedBoard]
 
 
@@ -225,7 +245,7 @@ def test_a_reply_in_pieces_is_put_together(case: Case, wire: Callable[..., Wired
     assert board.read_outputs()[0]
 
 
-@each_on_a_bus
+@each_reader
 def test_a_late_reply_never_answers_a_later_question(case: Case, wire: Callable[..., Wired]) -> None:
     board, simulated = wire(case)
     simulated.faults.late_ms = REPLY_TIMEOUT_MS * 1.4
@@ -253,7 +273,7 @@ def test_a_wrong_address_opens_nothing(case: Case) -> None:
             board.open()
 
 
-@each_on_a_bus
+@each_on_a_line_that_may_echo
 def test_the_echo_of_a_two_wire_adapter_is_no_acknowledgement(case: Case, wire: Callable[..., Wired]) -> None:
     with case.simulate() as simulated:
         simulated.faults.echo = True
@@ -268,7 +288,7 @@ def test_the_echo_of_a_two_wire_adapter_is_no_acknowledgement(case: Case, wire: 
         board.close()
 
 
-@each_on_a_bus
+@each_on_a_line_that_may_echo
 def test_an_echo_that_was_ruled_out_is_reported(case: Case) -> None:
     with case.simulate() as simulated:
         simulated.faults.echo = True
@@ -299,20 +319,19 @@ def test_a_board_that_restarted_reads_as_off(case: Case, wire: Callable[..., Wir
     assert not any(board.read_outputs())
 
 
-@each_board
+@each_on_a_line
 def test_unplugging_is_a_lost_link_and_replugging_can_be_opened_again(case: Case, tmp_path: Path) -> None:
     link = tmp_path / "port"
-    simulated = case.simulate()
-    simulated._link = link
-    with simulated:
-        board = case.driver(str(link))
+    with case.simulate(link=link) as simulated:
+        board = case.driver(simulated.port)
         board.open()
         board.write_output(1, True)
         simulated.unplug()
         for _ in range(2):
             with pytest.raises(LinkLost):
                 board.write_output(1, False)
-        with pytest.raises(DriverUnavailable, match="plugged in"):
+        assert board.is_there is case.tcp
+        with pytest.raises((DriverUnavailable, PortBusy), match=r"plugged in|takes no connection"):
             board.open()
         simulated.replug()
         board.open()
@@ -333,14 +352,14 @@ def test_use_after_close_is_its_own_error(case: Case, wire: Callable[..., Wired]
             board.read_outputs()
 
 
-@each_board
+@each_on_a_line
 def test_a_port_that_is_not_there_says_where_to_look(case: Case, tmp_path: Path) -> None:
     board = case.driver(str(tmp_path / "ttyUSB7"))
     with pytest.raises(DriverUnavailable, match=r"no such port; plugged in\? ls /dev/serial/by-path"):
         board.open()
 
 
-@pytest.mark.parametrize("case", CASES[::5], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [c for c in CASES if not c.tcp][::5], ids=lambda case: case.name)
 def test_a_port_that_another_process_holds_is_busy(case: Case) -> None:
     holder = (
         "import sys, time; from drivers.link import SerialLink;"
@@ -372,7 +391,9 @@ def test_all_relays_are_switched_by_one_request(case: Case, wire: Callable[..., 
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CASES if c.name in ("lc", "waveshare-d", "lc-2-relays")], ids=lambda c: c.name
+    "case",
+    [c for c in CASES + GPIO if c.name in ("lc", "waveshare-d", "lc-2-relays", "waveshare-tcp", "gpio")],
+    ids=lambda c: c.name,
 )
 def test_inputs_are_read_one_by_one(case: Case, wire: Callable[..., Wired]) -> None:
     board, simulated = wire(case)
@@ -424,6 +445,50 @@ def test_a_board_whose_inputs_drive_its_relays_is_refused(mode: int) -> None:
         simulated.control_modes[4] = 0
         board.open()
         board.close()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [c for c in READERS if c.name in ("lcus-text", "kmtronic-2", "numato", "r421a08", "waveshare-tcp")],
+    ids=lambda c: c.name,
+)
+def test_a_slow_reading_lets_go_when_something_more_urgent_wants_the_board(
+    case: Case, wire: Callable[..., Wired]
+) -> None:
+    board, simulated = wire(case)
+    with pytest.raises(Abandoned):
+        board.read_outputs(lambda: True)
+    board.write_output(1, True)
+    assert eventually(lambda: simulated.relays[0])
+    assert read_again(board)[0]
+
+
+def test_late_answers_to_numbered_requests_are_told_from_the_one_that_is_waited_for() -> None:
+    with SimulatedModbusTcpBoard("waveshare", 1) as simulated:
+        board = open_board(
+            "w", "waveshare", port=simulated.port, framing="tcp", reply_timeout_ms=150, gap_ms=0
+        )
+        board.open()
+        simulated.faults.late_ms = 250
+        with pytest.raises(ReplyTimeout):
+            board.read_outputs()
+        simulated.faults.late_ms = 0
+        simulated.do(lambda: simulated.switch(2, True) and None)
+        time.sleep(0.15)  # the late answer, "all off", is there now
+        assert board.read_outputs()[1]  # and no wait was needed
+        assert board.oddities.stray_bytes > 0
+        board.close()
+
+
+def test_a_gateway_without_its_unit_is_a_silent_board() -> None:
+    with SimulatedModbusTcpBoard("waveshare", 1) as simulated:
+        whole = simulated.exchange
+        simulated.exchange = lambda body: (
+            bytes((body[0], body[1] | 0x80, 11)) if body[0] != 1 else whole(body)
+        )  # type: ignore[method-assign]
+        board = open_board("w", "waveshare", port=simulated.port, framing="tcp", address=9)
+        with pytest.raises(ReplyTimeout, match="unit 9 does not answer"):
+            board.open()
 
 
 def test_several_boards_share_one_line_of_one_owner() -> None:
@@ -485,7 +550,7 @@ def test_the_simulated_board_loses_frames_that_come_too_fast() -> None:
         board.close()
 
 
-@each_board
+@each_on_a_line
 def test_five_opens_and_losses_leave_no_descriptor_behind(case: Case) -> None:
     def descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))

@@ -27,7 +27,7 @@ from models.results import BgrImage
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 OFFICER = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-DETECTORS = ["hog", "hog-enlarged", "yunet"]
+DETECTORS = ["hog", "hog-enlarged", "yunet", "cnn"]
 
 
 @pytest.fixture(params=DETECTORS)
@@ -35,6 +35,8 @@ def detector(request: pytest.FixtureRequest) -> FaceDetector:
     if request.param == "yunet":
         folder: Path = request.getfixturevalue("shared_data")
         return open_detector("yunet", yunet_path=folder / "models" / "face_detection_yunet_2023mar.onnx")
+    if request.param == "cnn":
+        return open_detector("cnn", min_face_px=80)
     return open_detector("hog", upsample=int(request.param == "hog-enlarged"))
 
 
@@ -133,7 +135,7 @@ def test_a_picture_with_no_faces_gives_no_templates(embedder: FaceEmbedder, astr
 def test_missing_yunet_falls_back_to_hog_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO"):
+    with caplog.at_level("DEBUG"):
         assert open_detector("auto", yunet_path=tmp_path / "yunet.onnx").name == "hog"
     assert "yunet is not to be had" in caplog.text
 
@@ -146,7 +148,7 @@ def test_a_wrong_file_is_no_yunet(tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ModelNotFound, match="auto, hog, yunet"):
+    with pytest.raises(ModelNotFound, match="auto, hog, yunet, cnn"):
         open_detector("haar")
     with pytest.raises(ModelNotFound, match="auto, dlib, dlib-onnx"):
         open_embedder("facenet")

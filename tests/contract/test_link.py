@@ -1,19 +1,24 @@
-"""Lines: a real pseudo-terminal and the loop inside one process keep the same promises."""
+"""Lines: a pseudo-terminal, a TCP connection and the loop inside one process keep the same promises."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from usb_tree import UsbTree
 
 from drivers.errors import DriverClosed, DriverUnavailable, LinkLost, PortBusy
 from drivers.link import Link, SerialLink, boot_ns
 from drivers.loop import LoopLink, loop_pair
 from drivers.simulated import SimulatedLine
+from drivers.simulated.jacks import TcpJack
+from drivers.tcp_link import TcpLink
 
 
 class Parrot(SimulatedLine):
@@ -23,12 +28,13 @@ class Parrot(SimulatedLine):
         return [data]
 
 
-@pytest.fixture(params=["pty", "loop"])
+@pytest.fixture(params=["pty", "tcp", "loop"])
 def parrot_line(request: pytest.FixtureRequest) -> Iterator[Link]:
     """An open line with a parrot at the other end."""
-    if request.param == "pty":
-        with Parrot("parrot") as parrot:
-            link = SerialLink(parrot.port, 9600)
+    if request.param != "loop":
+        jack = TcpJack() if request.param == "tcp" else None
+        with Parrot("parrot", jack=jack) as parrot:
+            link: Link = TcpLink(parrot.port) if jack else SerialLink(parrot.port, 9600)
             link.open()
             yield link
             link.close()
@@ -184,8 +190,99 @@ def test_a_port_that_we_may_not_open_names_the_group() -> None:
             [sys.executable, "-c", code, parrot.port], capture_output=True, text=True, check=False
         )
     assert told.returncode == 1
-    assert "PortBusy" in told.stderr
-    assert "dialout" in told.stderr
+    assert "PortForbidden" in told.stderr
+    assert "add user nobody to group dialout: sudo usermod -aG dialout nobody" in told.stderr
+
+
+def test_a_port_that_another_process_holds_names_it_even_when_that_asked_for_no_lock() -> None:
+    holder = (
+        "import os, sys, time; os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY);"
+        "print('held', flush=True); time.sleep(60)"
+    )
+    with (
+        Parrot("parrot") as parrot,
+        subprocess.Popen([sys.executable, "-c", holder, parrot.port], stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        link = SerialLink(parrot.port, 9600)
+        try:
+            with pytest.raises(
+                PortBusy, match=rf"taken by another process, .* \(process {process.pid}\); stop it"
+            ):
+                link.open()
+            assert not link.is_open
+        finally:
+            process.kill()
+        process.wait()
+        link.open()
+        link.close()
+
+
+def test_a_usb_adapter_is_opened_again_under_another_name(tmp_path: Path) -> None:
+    tree = UsbTree(tmp_path)
+    with Parrot("one") as one, Parrot("two") as two:
+        tree.plug("ttyUSB0", one.port, serial="AB0123")
+        link = SerialLink("usb:serial=AB0123", 9600, finder=tree.finder)
+        link.open()
+        assert link.is_there
+        tree.pull("ttyUSB0")
+        one.unplug()
+        assert not link.is_there
+        with pytest.raises(LinkLost):
+            link.write(b"x")
+        with pytest.raises(DriverUnavailable, match="plugged in"):
+            link.open()
+        tree.plug("ttyUSB1", two.port, path="1-1.3", serial="AB0123")
+        link.open()
+        link.write(b"again")
+        assert read_all(link, 5) == b"again"
+        link.close()
+
+
+@pytest.mark.parametrize("use", ["write", "read", "discard"])
+def test_a_host_that_goes_away_is_a_lost_link_and_can_be_connected_again(use: str) -> None:
+    with Parrot("parrot", jack=TcpJack()) as parrot:
+        link = TcpLink(parrot.port)
+        link.open()
+        link.open()
+        parrot.unplug()
+
+        def use_it() -> None:
+            for _ in range(100):  # the first write may still fit into the kernel's buffer
+                {
+                    "write": lambda: link.write(b"x"),
+                    "read": lambda: link.read(1, 1.0),
+                    "discard": link.discard,
+                }[use]()
+                time.sleep(0.01)
+
+        with pytest.raises(LinkLost, match="is the host on"):
+            use_it()
+        with pytest.raises(LinkLost):
+            link.write(b"x")
+        with pytest.raises(PortBusy, match="takes no connection on port"):
+            link.open()
+        parrot.replug()
+        link.open()
+        link.write(b"again")
+        assert read_all(link, 5) == b"again"
+        link.close()
+        link.close()
+
+
+def test_a_host_that_is_not_there_is_told_in_bounded_time() -> None:
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # nobody accepts them, and then the kernel answers nobody any more
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        link = TcpLink(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        started_s = time.monotonic()
+        with pytest.raises(DriverUnavailable, match=r"host 127.0.0.1 does not answer; right address"):
+            link.open()
+        assert time.monotonic() - started_s < 30.0
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev", "/proc/self/status"])

@@ -1,19 +1,21 @@
-"""The Modbus driver against a peer that somebody else wrote: pymodbus's own RTU server, serial over a pty."""
+"""The Modbus driver against a peer that somebody else wrote: pymodbus's own server, RTU on a pty and TCP."""
 
 import asyncio
 import os
 import select
+import socket
 import threading
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from pymodbus.server import ModbusSerialServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from drivers.errors import CommandRefused
-from drivers.link import SerialLink, SharedLink
+from drivers.lines import line_to
+from drivers.link import SharedLink
 from drivers.relay import Board, open_board
 
 UNIT = 17
@@ -58,17 +60,24 @@ def eight_and_eight(unit: int) -> SimDevice:
     )
 
 
+def free_tcp_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def server(port: str) -> Iterator[None]:
-    """pymodbus's RTU server in a thread of its own."""
+    """pymodbus's server in a thread of its own: RTU on a serial port, TCP on a number."""
     loop = asyncio.new_event_loop()
     running = threading.Event()
-    servers: list[ModbusSerialServer] = []
+    servers: list[ModbusSerialServer | ModbusTcpServer] = []
+    units = [eight_and_eight(unit) for unit in (UNIT, UNIT + 1)]
 
     async def serve() -> None:
-        peer = ModbusSerialServer(
-            [eight_and_eight(unit) for unit in (UNIT, UNIT + 1)], port=port, baudrate=9600, timeout=1
-        )
+        if port.isdigit():
+            peer = ModbusTcpServer(units, address=("127.0.0.1", int(port)))
+        else:
+            peer = ModbusSerialServer(units, port=port, baudrate=9600, timeout=1)
         servers.append(peer)
         await peer.serve_forever(background=True)
         running.set()
@@ -86,16 +95,27 @@ def server(port: str) -> Iterator[None]:
         loop.close()
 
 
+@pytest.fixture(params=["rtu", "tcp"])
+def framing(request: pytest.FixtureRequest) -> str:
+    """How requests travel."""
+    return str(request.param)
+
+
 @pytest.fixture
-def port() -> Iterator[str]:
+def port(framing: str) -> Iterator[str]:
     """A port with pymodbus's server behind it."""
+    if framing == "tcp":
+        number = free_tcp_port()
+        with server(str(number)):
+            yield f"tcp://127.0.0.1:{number}"
+        return
     with null_modem() as (ours, theirs), server(theirs):
         yield ours
 
 
 @pytest.mark.parametrize("family", ["waveshare", "lc"])
-def test_relays_and_inputs_of_an_independent_peer(family: str, port: str) -> None:
-    board: Board = open_board("peer", family, port=port, address=UNIT, outputs=8, inputs=8)
+def test_relays_and_inputs_of_an_independent_peer(family: str, framing: str, port: str) -> None:
+    board: Board = open_board("peer", family, port=port, framing=framing, address=UNIT, outputs=8, inputs=8)
     board.open()
     assert board.read_inputs() == (False, True, False, False, False, False, True, False)
     assert board.read_outputs() == (False,) * 8
@@ -109,18 +129,18 @@ def test_relays_and_inputs_of_an_independent_peer(family: str, port: str) -> Non
     board.close()
 
 
-def test_a_refusal_of_an_independent_peer_is_understood(port: str) -> None:
-    board = open_board("peer", "waveshare", port=port, address=UNIT, outputs=8)
+def test_a_refusal_of_an_independent_peer_is_understood(framing: str, port: str) -> None:
+    board = open_board("peer", "waveshare", port=port, framing=framing, address=UNIT, outputs=8)
     board.open()
     with pytest.raises(CommandRefused, match="unknown address"):
         board.pulse(1, 500)  # type: ignore[attr-defined]  # this peer has no coil at 0x0200
     board.close()
 
 
-def test_two_units_of_an_independent_peer_are_told_apart_on_one_line(port: str) -> None:
-    line = SharedLink(SerialLink(port, 9600))
+def test_two_units_of_an_independent_peer_are_told_apart_on_one_line(framing: str, port: str) -> None:
+    line = SharedLink(line_to(port, 9600))
     first, second = (
-        open_board(f"unit-{unit}", "lc", port=line, address=unit, outputs=8, inputs=8)
+        open_board(f"unit-{unit}", "lc", port=line, framing=framing, address=unit, outputs=8, inputs=8)
         for unit in (UNIT, UNIT + 1)
     )
     first.open()

@@ -13,11 +13,11 @@ from sync_bench import AUDIENCE, PROTOCOLS, TOPICS, Bench, Box, Stranger, until
 
 from edge.clock import ClockState, SystemClock
 from edge.errors import Unavailable, UsageError
+from edge.jws import sign
 from edge.platform import Counterpart, Signer
 from edge.records import Stream
 from edge.sync import CommandOutcome, Result
 from edge.sync.commands import Command
-from edge.sync.jws import sign
 
 pytestmark = pytest.mark.mosquitto
 

@@ -166,6 +166,17 @@ def test_an_alarm_of_the_box_shows_in_its_state(tmp_path: Path) -> None:
         until(lambda: platform.devices()[AUDIENCE].state == "ready")
 
 
+def test_which_networks_look_stands_in_the_retained_state_and_is_said_anew_when_they_change(
+    tmp_path: Path,
+) -> None:
+    sees = {"door": {"face": "hog dlib-resnet"}}
+    with Bench(tmp_path) as bench, Stranger(bench.broker, f"{TOPICS.base}/+") as reader:
+        bench.box(sees=lambda: dict(sees))
+        until(lambda: [state.get("sees") for state in reader.bodies(TOPICS.state)] == [sees])
+        sees["door"] = {"face": "yunet dlib-resnet"}
+        until(lambda: [state["sees"] for state in reader.bodies(TOPICS.state)][1:] == [sees])
+
+
 def test_DEL_1_acknowledgements_of_what_was_never_sent_settle_nothing(tmp_path: Path) -> None:
     with Bench(tmp_path, protocol="5") as bench:
         box = bench.box()

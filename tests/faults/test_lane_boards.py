@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lane_rig import CLOCK, CLOSE, OPEN, Rig, grant, rig
 
-from drivers.relay import Capabilities
+from drivers.relay import Capabilities, Oddities
 from drivers.simulated import SimulatedModbusBoard
 from drivers.simulated.barrier import BarrierTraits
 from drivers.simulated.site import SimulatedSite
@@ -19,7 +19,7 @@ from edge.lanes import BoardGuard, Boards, BoardWorker, make_safe
 from edge.lanes.interlock import Interlock
 from edge.lanes.orders import Order, Outcome, WireResult
 from edge.lanes.wiring import wiring_of
-from edge.settings import Settings
+from edge.settings import ModbusBoard, Settings
 
 LONG_NS = 1 << 62
 
@@ -86,15 +86,21 @@ def test_SAFE_4_a_relay_found_energised_at_start_is_released_before_anything_els
             assert site.lcus.relays == (False, False, False, False)
 
 
-def test_SAFE_4_a_lost_off_is_found_by_reading_back_and_written_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [1, 2])
+def test_SAFE_4_a_lost_off_is_made_good_by_telling_twice_or_by_reading_back(
+    lost: int, tmp_path: Path
+) -> None:
     with rig(tmp_path) as made:
         made.until_phase("closed")
+        frames = made.site.lcus
+        made.until(lambda: CLOCK.boot_ns() - frames.frames[-1][0] > NS_PER_S / 2)  # told twice, and read
         made.lane.submit(grant())
         made.until(lambda: relay(made, OPEN))
-        made.site.lcus.faults.drop_requests = 1  # the next frame is the OFF
-        made.until(lambda: not relay(made, OPEN), 4.0)
+        made.site.lcus.faults.drop_requests = lost  # the next frames are the OFF and its repetition
+        made.until(lambda: not relay(made, OPEN), 8.0)
         (lasted_ms,) = made.on_times_ms(OPEN)
-        assert 350 < lasted_ms < 2500
+        assert lasted_ms > 350
+        assert made.site.lcus.faults.drop_requests == 0
 
 
 def test_a_stuck_relay_is_named_and_cleared_when_it_comes_free(tmp_path: Path) -> None:
@@ -192,6 +198,28 @@ def _until(what: Any, within_s: float = 5.0) -> None:
         time.sleep(0.005)
 
 
+def test_the_alarm_of_a_lost_board_follows_its_reason_for_whoever_works_on_it(tmp_path: Path) -> None:
+    with SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs") as site:
+        site.io.unplug()
+        alarms = Alarms(CLOCK)
+        inputs = {"type": "modbus", "profile": "lc", "port": site.io.port, "outputs": 0}
+        settings = _boards_only(site).model_copy(
+            update={"boards": {"io": ModbusBoard.model_validate(inputs)}, "lanes": {}}
+        )
+        worker = Boards(settings, CLOCK, alarms)["io"]
+        worker.start()
+        try:
+            _until(lambda: [alarm.detail for alarm in alarms.standing() if "plugged in?" in alarm.detail])
+            site.io.faults.silent = True
+            site.io.replug()
+            _until(lambda: [alarm for alarm in alarms.standing() if "does not answer" in alarm.detail], 10.0)
+            assert len(alarms.standing()) == 1
+            site.io.faults.silent = False
+            _until(lambda: alarms.standing() == (), 10.0)
+        finally:
+            worker.close()
+
+
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[tuple[SimulatedSite, BoardWorker]]:
     with SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs") as site:
@@ -258,7 +286,7 @@ def test_written_ns_is_when_the_bytes_were_on_the_line(board: tuple[SimulatedSit
     switched_ns = next(at_ns for at_ns, _, on in site.lcus.history if on)
     assert written_ns is not None
     assert asked_ns <= written_ns
-    assert abs(switched_ns - written_ns) < 50e6
+    assert abs(switched_ns - written_ns) < NS_PER_S  # the device's thread may be kept waiting
 
 
 class _HangingBoard:
@@ -268,6 +296,9 @@ class _HangingBoard:
     capabilities = Capabilities(
         outputs=4, inputs=0, acknowledges=True, reads_back=False, pulse_step_ms=None, min_gap_ms=0
     )
+    oddities = Oddities()
+    is_there = True
+    free_ns = 0
 
     def __init__(self) -> None:
         self.let_go = threading.Event()

@@ -6,16 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from whole_box import TENANT, WholeBox, until
 
 from edge.cli import main
-from edge.demo.portraits import ASTRONAUT, HOPPER, portrait_path
 from edge.errors import Exit
 from edge.settings_file import load_settings
 
@@ -47,13 +43,6 @@ def said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Said]:
     config = tmp_path / "gatehouse.toml"
     config.write_text(text, "utf-8")
     return Said(capsys, config)
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> str:
-    if find_spec("skimage") is None:
-        pytest.skip("the demo extra is not installed")
-    return str(portrait_path(ASTRONAUT))
 
 
 # What it does
@@ -122,37 +111,6 @@ def test_a_roster_file_replaces_the_whole_roster(said: Said, tmp_path: Path) -> 
     assert [p["id"] for p in json.loads(said.out)["persons"]] == ["a", "b"], "nothing half done"
 
 
-def test_a_face_is_enrolled_with_consent_and_withdrawn_with_a_receipt(said: Said, astronaut: str) -> None:
-    assert said("roster", "add", "eileen", "--name", "Eileen Collins") == 0
-    assert said("enroll", "eileen", astronaut) == Exit.USAGE
-    assert "--consent is missing" in said.last
-    assert said("enroll", "eileen", astronaut, "--consent", "v3") == 0
-    assert "1 templates stored" in said.out
-    assert said("roster", "withdraw", "eileen") == 0
-    assert "1 templates deleted, receipt" in said.out
-
-
-def test_the_same_face_under_a_second_id_is_refused_with_the_name_of_the_first(
-    said: Said, astronaut: str
-) -> None:
-    for person in ("eileen", "somebody-else"):
-        assert said("roster", "add", person) == 0
-    assert said("enroll", "eileen", astronaut, "--consent", "v3") == 0
-    assert said("enroll", "somebody-else", astronaut, "--consent", "v3") == Exit.USAGE
-    assert "looks like 'eileen'" in said.last
-    assert said("enroll", "somebody-else", str(portrait_path(HOPPER)), "--consent", "v3") == 0
-
-
-def test_a_face_is_enrolled_with_a_camera(said: Said, tmp_path: Path, astronaut: str) -> None:
-    pictures = tmp_path / "door.avi"
-    pictures.mkdir()
-    for number in range(12):
-        (pictures / f"{number:02}.png").write_bytes(Path(astronaut).read_bytes())
-    assert said("roster", "add", "eileen") == 0
-    assert said("enroll", "eileen", "--camera", "door", "--consent", "v3") == 0
-    assert "templates stored" in said.out
-
-
 # What is wrong
 
 
@@ -171,39 +129,6 @@ def test_an_unknown_key_is_named_with_what_was_meant(said: Said) -> None:
     assert "decision.agreing_reads: unknown option; did you mean 'agreeing_reads'?" in said.last
     assert said("check", str(said.config), config=False) == Exit.CONFIG
     assert "did you mean 'agreeing_reads'?" in said.err
-
-
-def picture(path: Path, image: np.ndarray) -> str:
-    assert cv2.imwrite(str(path), image)
-    return str(path)
-
-
-def two_faces(path: Path) -> str:
-    faces = [cv2.imread(str(portrait_path(where))) for where in (ASTRONAUT, HOPPER)]
-    scaled = [cv2.resize(face[: face.shape[1]], (512, 512)) for face in faces]
-    return picture(path, np.hstack(scaled))
-
-
-def test_pictures_that_cannot_be_used_are_judged_one_by_one(
-    said: Said, tmp_path: Path, astronaut: str
-) -> None:
-    empty = picture(tmp_path / "empty.png", np.full((400, 400, 3), 128, np.uint8))
-    (tmp_path / "text.jpg").write_text("no picture at all")
-    half = tmp_path / "half.png"
-    half.write_bytes(Path(astronaut).read_bytes()[:2000])
-    assert said("roster", "add", "eileen") == 0
-    bad = {
-        empty: "no face found",
-        two_faces(tmp_path / "two.png"): "two faces found",
-        str(tmp_path / "text.jpg"): "",
-        str(half): "",
-        str(tmp_path / "none.jpg"): "",
-    }
-    for path, why in bad.items():
-        assert said("enroll", "eileen", path, "--consent", "v3") == Exit.USAGE
-        assert f"{path}: {why}" in said.out
-        assert "nothing was stored" in said.last
-    assert said("enroll", "eileen", empty, astronaut, "--consent", "v3") == 0, "the good one counts"
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.cli import charts, evaluating, main, modelling
+from edge.cli import charts, evaluating, main, model_files, modelling
 from edge.clock import SystemClock
 from edge.demo.portraits import ASTRONAUT, HOPPER, portrait_path
-from edge.enrolment import picture_portraits
+from edge.enrolment import Examiner
 from edge.errors import Exit
 from edge.settings import ModelSettings
 from edge.settings_file import load_settings
 from edge.store import Consent, SetStore, open_vault
 from edge.vision.senses import FaceSense, open_senses
-from models.face.dlib_convert import ONNX_FILE
+from models.face.dlib_convert import MADE, Form, ensure_converted
 from models.published import PUBLISHED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +62,7 @@ def said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Said:
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The converted network, made once for this module."""
-    from models.face import ensure_converted
-
-    return ensure_converted(tmp_path_factory.mktemp("made")).parent
+    return ensure_converted(tmp_path_factory.mktemp("made"), form=Form.CAPPED).parent
 
 
 def lend(cache: Path, said: Said) -> None:
@@ -123,14 +121,14 @@ def test_every_command_has_help_in_both_languages(said: Said, words: tuple[str, 
 
 def test_the_face_network_is_built_once_and_a_damaged_one_is_seen_and_made_anew(said: Said) -> None:
     assert said("models", "list", "--json") == 0
-    assert condition(said, "dlib-resnet (made here)") == "missing"
+    assert condition(said, "dlib-resnet capped (made here)") == "missing"
     assert said("models", "build") == 0
     assert "已转换" in said.out
-    made = said.state / "cache" / ONNX_FILE
+    made = said.state / "cache" / MADE[Form.CAPPED].file
     assert said("models", "build") == 0
     assert "已存在" in said.out
     assert said("models", "list", "--json") == 0
-    assert condition(said, "dlib-resnet (made here)") == "good"
+    assert condition(said, "dlib-resnet capped (made here)") == "good"
     content = bytearray(made.read_bytes())
     content[len(content) // 2] ^= 1
     made.write_bytes(content)
@@ -149,8 +147,8 @@ def condition(said: Said, name: str) -> str:
 def test_the_weights_of_the_package_are_compared_with_what_pip_wrote_down(said: Said) -> None:
     assert said("models", "list", "--json") == 0
     assert condition(said, "dlib_face_recognition_resnet_model_v1.dat") == "good"
-    assert len(modelling._sha256_as_installed("shape_predictor_5_face_landmarks.dat")) == 64
-    assert modelling._sha256_as_installed("none.dat") == ""
+    assert len(model_files.sha256_as_installed("shape_predictor_5_face_landmarks.dat")) == 64
+    assert model_files.sha256_as_installed("none.dat") == ""
 
 
 def test_a_state_directory_that_cannot_be_written_is_one_line(said: Said) -> None:
@@ -200,8 +198,7 @@ def test_yunet_is_fetched_and_then_found_by_daemon_and_enrolment_without_naming_
     assert condition(said, "yunet") == "good"
     assert detector_of_the_daemon(made) == "yunet"
     portrait = save(said.state.parent / "pictures", "ann", 1, faces["ann"])
-    (verdict,) = picture_portraits([portrait], settings, made)
-    assert verdict.template is not None
+    assert Examiner(settings.models, made).examine(portrait).template is not None
     (said.state / "models" / YUNET).write_bytes(b"half a file")
     assert detector_of_the_daemon(made) == "hog", "a damaged file must not take the lane's face away"
     assert said("models", "list") == Exit.DATA
@@ -369,8 +366,12 @@ def test_an_audit_names_look_alikes_and_other_models_and_says_what_to_expect(sai
         sets.close()
     assert said("roster", "audit") == 0
     assert "3 persons, 4 templates" in said.out
-    assert "相似: ann, ann-s-twin (distance 0." in said.out
-    assert "look-alike pairs under 0.45: 1" in said.out, "two templates of one person are no pair"
+    assert "may be taken for each other 可能互认" in said.out
+    assert "look-alike pairs: 1" in said.out, "two templates of one person are no pair"
+    assert said("roster", "audit", "--json") == 0
+    (pair,) = json.loads(said.out)["pairs"]
+    assert (pair["one"], pair["other"], pair["confusable"]) == ("ann", "ann-s-twin", True)
+    assert said("roster", "audit") == 0
     assert "需重新登记: dan (faces-sface)" in said.out
     assert "without consent" not in said.out
     assert "At 3 persons and 1 in 1,000 strangers accepted, expect to recognise" in said.out

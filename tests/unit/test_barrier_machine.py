@@ -386,7 +386,7 @@ def test_a_boom_raised_by_hand_is_recorded_and_not_lowered_by_us() -> None:
     made = site()
     acts = made.step(**BETWEEN)
     acts += made.step(**UP)
-    assert {"barrier.moved_by_hand", "barrier.found_open"} <= set(events(acts))
+    assert {"barrier.moved_by_hand", "barrier.opened_by_hand"} <= set(events(acts))
     acts = made.wait(5.0, presence=True) + made.wait(200.0, presence=False)
     assert pulses(acts) == []
     assert "barrier.tailgated" not in events(acts)

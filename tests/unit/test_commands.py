@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, ClockState
+from edge.jws import COMMAND_TYPE, sign
 from edge.sync.commands import SIZE_LIMIT, Code, Command, CommandContext, Rejected, check
-from edge.sync.jws import COMMAND_TYPE, sign
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NONCE = "5a" * 16

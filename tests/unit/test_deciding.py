@@ -9,8 +9,9 @@ import pytest
 
 from edge.access import Person, Roster
 from edge.clock import ManualClock
-from edge.deciding import MAX_WAITING, Decider, Known
+from edge.deciding import MAX_WAITING, Decider
 from edge.health import Alarms
+from edge.known import Known
 from edge.records import Box, Decision, Kind, Reason, Sighting, Verdict
 from edge.settings import Settings
 from edge.settings_file import parse_settings

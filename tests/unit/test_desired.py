@@ -12,6 +12,7 @@ from sync_bench import AUDIENCE, DEVICE, TENANT, make_settings
 
 from edge.clock import ManualClock
 from edge.errors import JournalError
+from edge.jws import CONFIG_TYPE, sign
 from edge.platform.signer import Signer
 from edge.records import EventDraft, Stream
 from edge.settings import Settings
@@ -30,7 +31,6 @@ from edge.sync.config_state import (
     state_to_json,
 )
 from edge.sync.desired import Desired
-from edge.sync.jws import CONFIG_TYPE, sign
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SIGNER = Signer("k1", KEY)

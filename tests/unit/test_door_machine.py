@@ -224,3 +224,81 @@ def test_a_second_person_behind_the_first_finds_the_lock_released() -> None:
     acts = made.step(contact=True)
     assert Journal("door.passed", {"visit": "person-2"}) in acts
     assert alarms(acts) == []
+
+
+# --- alarm output, button, time ---------------------------------------------------------------------------
+
+
+def test_the_alarm_output_sounds_for_a_forced_door_and_one_held_open_but_not_for_the_warning() -> None:
+    made = door()
+    made.step(contact=True)
+    assert "alarm" in made.state.shows
+    made.step(contact=False)
+    assert "alarm" not in made.state.shows
+    made.ask(Ask.OPEN)
+    made.step(contact=True)
+    made.wait(25.0)
+    assert "door.held_soon" in made.state.alarms
+    assert "alarm" not in made.state.shows
+    made.wait(6.0)
+    assert "alarm" in made.state.shows
+
+
+def test_the_lamp_is_green_while_the_lock_is_let_go() -> None:
+    made = door()
+    assert made.state.shows == {"light_red"}
+    made.ask(Ask.OPEN)
+    assert made.state.shows == {"light_green"}
+
+
+def test_SAFE_1_nobody_locks_the_door_against_whoever_is_at_the_exit_button() -> None:
+    made = door()
+    made.step(exit_button=True)
+    acts = made.ask(Ask.CLOSE)
+    assert moves(acts) == []
+    assert [act.data["why"] for act in acts if isinstance(act, Journal)] == ["exit_button"]
+    assert moves(made.step(contact=True)) == [], "the leaf opens and the button is still held"
+
+
+def test_SAFE_1_a_hold_that_ends_leaves_the_door_to_whoever_is_at_the_exit_button() -> None:
+    made = door()
+    made.ask(Ask.HOLD)
+    made.step(exit_button=True)
+    assert "lock" not in moves(made.ask(Ask.RELEASE))
+    assert made.state.phase is DoorPhase.UNLOCKED
+    assert moves(made.wait(5.0, exit_button=False)) == ["lock"]
+
+
+def test_SAFE_1_a_button_that_was_not_readable_for_a_while_still_unlocks() -> None:
+    made = door()
+    made.step(exit_button=True)
+    assert moves(made.wait(10.0, exit_button=None)) == ["lock"]
+    assert moves(made.step(exit_button=True)) == ["unlock"]
+
+
+def test_an_exit_button_that_is_stuck_is_an_alarm_and_the_door_stays_unlocked() -> None:
+    made = door(times={"stuck_h": 0.02})
+    acts = made.wait(80.0, exit_button=True)
+    assert ("door.sensor_stuck", True) in alarms(acts)
+    assert made.state.unlocked
+
+
+def test_a_remote_hold_for_a_time_ends_by_itself_and_the_schedule_holds_too() -> None:
+    made = door()
+    made.step(Request(Ask.HOLD, hold_ns=10 * NS_PER_S))
+    made.wait(9.0)
+    assert made.state.phase is DoorPhase.HELD
+    made.wait(2.0)
+    assert made.state.phase is DoorPhase.LOCKED
+    scheduled = replace(DoorInputs(**made.sensors), scheduled=True)
+    now_ns = round((made.now_s + 1) * NS_PER_S)
+    made.state, acts = step(made.state, scheduled, now_ns, made.settings)
+    assert moves(list(acts)) == ["unlock"]
+    assert made.state.holds == {Hold.SCHEDULE}
+
+
+def test_an_opened_cabinet_is_an_alarm_that_sounds() -> None:
+    made = door(tamper={"board": "inputs", "channel": 9})
+    made.step(tamper=False)
+    assert alarms(made.step(tamper=True)) == [("door.tampered", True)]
+    assert "alarm" in made.state.shows

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from models.errors import InferenceFailed, ModelMismatch, ModelNotFound
-from models.face import dlib_convert
-from models.face.dlib_convert import convert_recognition, ensure_converted
+from models.face.dlib_convert import MADE, Form, convert_recognition, ensure_converted
 from models.face.dlib_format import read_layers
 from models.face.onnx_format import Network, free_input_sizes
 from models.face.weights import RECOGNITION, find_weights
@@ -76,7 +75,7 @@ def test_weights_that_are_cut_off_anywhere_are_refused(weights: bytes, kept: int
 
 
 def test_another_network_of_dlib_is_refused() -> None:
-    with pytest.raises(ModelMismatch, match="affine was expected"):
+    with pytest.raises(ModelMismatch, match="or another network"):
         convert_recognition(find_weights("mmod_human_face_detector.dat").read_bytes())
 
 
@@ -107,10 +106,10 @@ def test_the_kept_network_is_made_once_and_anew_when_it_was_damaged(tmp_path: Pa
     ensure_converted(tmp_path / "cache")
     assert path.read_bytes() == whole
 
-    record = path.with_name(dlib_convert.RECORD_FILE)
+    record = path.with_name(MADE[Form.EXACT].record)
     record.write_text("{", encoding="utf-8")
     ensure_converted(tmp_path / "cache")
-    assert json.loads(record.read_text(encoding="utf-8"))["version"] == dlib_convert.VERSION
+    assert json.loads(record.read_text(encoding="utf-8"))["version"] == MADE[Form.EXACT].version
     assert sorted(entry.name for entry in path.parent.iterdir()) == [record.name, path.name]
 
 

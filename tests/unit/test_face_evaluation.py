@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from models.errors import PictureUnusable
-from models.face import Gallery
-from models.face.evaluation import identify, read_pairs, verify
+from models.face import FaceMatch
+from models.face.evaluation import identify, verify
+from models.face.pairs import draw_pairs, read_pairs
 
 
 def test_perfectly_separated_pairs_score_all() -> None:
@@ -39,16 +40,55 @@ def test_overlapping_pairs_give_the_textbook_area() -> None:
 
 
 def test_strangers_set_the_threshold_and_wrong_names_are_no_hits() -> None:
-    axis = np.eye(4, dtype=np.float32)
-    gallery = Gallery.build("test", [("a", axis[0]), ("b", axis[1]), ("c", axis[2])])
-    near = [("a", axis[0] * 0.9), ("b", axis[1] * 0.9), ("c", axis[2] * 0.5), ("c", axis[0] * 0.95)]
-    strangers = [axis[3] * 0.3 + axis[0] * 0.6 for _ in range(200)]
-    result = identify(gallery, near, strangers, lambda match: match.distance, failed_residents=1)
+    def match(subject: str, distance: float) -> FaceMatch:
+        return FaceMatch(subject, distance)
+
+    residents = [
+        ("a", match("a", 0.1)),
+        ("b", match("b", 0.1)),
+        ("c", match("c", 0.5)),
+        ("c", match("a", 0.05)),
+    ]
+    strangers = [match("a", 0.5) for _ in range(200)]
+    result = identify(residents, strangers, lambda found: found.distance, failed_residents=1)
     assert result.residents == 5
     assert result.strangers == 200
     # The strangers come to 0.5; two residents lie at 0.1, "c" at 0.5 is not nearer, and one is misnamed.
     assert result.named_at == {"0.01": 0.4, "0.001": 0.4}
     assert result.named_nearest == pytest.approx(3 / 5)
+    assert dict(result.curve)[0.01] == 0.4
+
+
+def test_a_match_without_a_score_and_an_empty_gallery_are_refusals() -> None:
+    alone = FaceMatch("a", 0.1)  # nobody else is enrolled: no neighbourhood
+    result = identify([("a", alone)], [FaceMatch(None)], lambda found: found.score)
+    assert result.named_at == {"0.01": 0.0, "0.001": 0.0}
+
+
+def test_a_drawn_pair_list_is_always_the_same_and_nobody_is_in_two_folds(tmp_path: Path) -> None:
+    people = {
+        f"p{number}": [Path(f"p{number}/p{number}_{picture:04d}.jpg") for picture in range(1, 2 + number % 4)]
+        for number in range(60)
+    }
+    text = draw_pairs(people, 5, 8, seed=3)
+    assert text == draw_pairs(dict(reversed(people.items())), 5, 8, seed=3)
+    assert text != draw_pairs(people, 5, 8, seed=4)
+    path = tmp_path / "pairs.txt"
+    path.write_text(text, encoding="utf-8")
+    pairs = read_pairs(path, Path())
+    assert [sum(pair.same for pair in pairs if pair.fold == fold) for fold in range(5)] == [8] * 5
+    assert len(pairs) == 80
+    seen: dict[str, int] = {}
+    for pair in pairs:
+        assert pair.first != pair.second
+        assert pair.same == (pair.first.parent == pair.second.parent)
+        assert {pair.first, pair.second} <= {picture for own in people.values() for picture in own}
+        for name in (pair.first.parent.name, pair.second.parent.name):
+            assert seen.setdefault(name, pair.fold) == pair.fold
+    with pytest.raises(PictureUnusable, match="too few for 40 folds"):
+        draw_pairs(people, 40, 8, seed=3)
+    with pytest.raises(PictureUnusable, match="is not named x_0001"):
+        draw_pairs({"x": [Path("x/one.jpg")]}, 1, 1, seed=1)
 
 
 def test_the_pair_list_of_lfw_is_read(tmp_path: Path) -> None:

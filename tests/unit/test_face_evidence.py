@@ -2,8 +2,10 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,6 +166,77 @@ def test_a_sighting_that_does_not_belong_here_is_refused(
     evidence.observe(sighting(1), ANNA)
     with pytest.raises(ValueError, match=words):
         evidence.observe(other, match)
+
+
+# Visits: single reads only support a name, their mean must be good enough
+
+RULE = FaceRule(Measure.DISTANCE, 0.4, 0.03, hint=0.6)
+LIKE_ANNA = FaceMatch("anna", 0.5, "bert", 0.8, 0.85, 3, 0.9, 2)
+MEAN_ANNA = FaceMatch("anna", 0.38, "bert", 0.8, 0.85, 3, 0.9, 2)
+STRANGER = FaceMatch("anna", 0.7, "bert", 0.8, 0.85, 3, 0.9, 2)
+
+
+def visit(
+    *matches: FaceMatch, together: FaceMatch, asked: list[Any] | None = None, **settings: Any
+) -> Identity:
+    evidence = FaceEvidence(visit="v", rule=settings.pop("rule", RULE), **settings)
+
+    def ask(template: Any) -> FaceMatch:
+        if asked is not None:
+            asked.append(template)
+        return together
+
+    for number, match in enumerate(matches, start=1):
+        template = np.zeros(4, "<f4")
+        template[number % 4] = number
+        read = sighting(number, template=template.tobytes(), quality=1.0 if number == 1 else 0.5)
+        identity = evidence.observe(read, match, ask)
+    return identity
+
+
+def test_reads_that_only_resemble_somebody_name_them_when_their_mean_is_good_enough() -> None:
+    assert watch(LIKE_ANNA, LIKE_ANNA, rule=RULE).subject is None, "each by itself is too far"
+    identity = visit(LIKE_ANNA, LIKE_ANNA, together=MEAN_ANNA)
+    assert (identity.subject, identity.settled) == ("anna", True)
+    assert identity.explanation["together"]["distance"] == 0.38
+    assert identity.explanation["limit_of_a_read"] == 0.6
+    assert not visit(LIKE_ANNA, together=MEAN_ANNA).settled, "one read is still not enough"
+
+
+def test_a_mean_that_is_too_far_or_near_two_people_or_names_another_names_nobody() -> None:
+    for together in (
+        replace(MEAN_ANNA, distance=0.41),
+        replace(MEAN_ANNA, runner_up_distance=0.39),
+        replace(MEAN_ANNA, subject="bert", runner_up="anna"),
+        FaceMatch(None),
+    ):
+        assert visit(*[LIKE_ANNA] * 4, together=together).subject is None
+
+
+def test_ACC_1_unknown_reads_count_against_a_name_however_good_the_mean_is() -> None:
+    assert visit(LIKE_ANNA, LIKE_ANNA, STRANGER, together=MEAN_ANNA).subject == "anna"
+    assert visit(STRANGER, LIKE_ANNA, LIKE_ANNA, STRANGER, together=MEAN_ANNA).subject is None
+
+
+def test_the_mean_is_that_of_the_reads_that_support_the_name_with_their_quality_as_weight() -> None:
+    asked: list[Any] = []
+    visit(LIKE_ANNA, STRANGER, LIKE_ANNA, together=MEAN_ANNA, asked=asked)
+    np.testing.assert_allclose(asked[0], [0, 1, 0, 0])
+    np.testing.assert_allclose(asked[-1], [0, 2 / 3, 0, 1 / 3], atol=1e-6)
+
+
+def test_somebody_who_only_resembles_a_resident_ends_as_a_stranger() -> None:
+    identity = visit(*[LIKE_ANNA] * 7, together=replace(MEAN_ANNA, distance=0.45))
+    assert (identity.settled, identity.subject) == (True, None)
+    assert identity.explanation["outcome"] == "stranger"
+    json.dumps(identity.explanation, allow_nan=False)
+
+
+def test_who_may_not_pass_here_is_named_by_the_limit_for_everybody() -> None:
+    rule = replace(RULE, among=frozenset({"bert"}), elsewhere=0.35)
+    assert visit(LIKE_ANNA, LIKE_ANNA, together=MEAN_ANNA, rule=rule).subject is None
+    surely = replace(MEAN_ANNA, distance=0.34)
+    assert visit(LIKE_ANNA, LIKE_ANNA, together=surely, rule=rule).subject == "anna"
 
 
 READS = st.lists(

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.sync.jws import (
+from edge.jws import (
     COMMAND_TYPE,
     CONFIG_TYPE,
     JwsError,

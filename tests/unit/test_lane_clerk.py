@@ -76,7 +76,7 @@ class Desk:
 @pytest.fixture
 def desk(clock: ManualClock) -> Iterator[Desk]:
     journal, visits, handed, fault = RecordingJournal(clock), Visits(), list[Request](), [""]
-    clerk = LaneClerk("gate", "barrier", journal, clock, visits, handed.append, lambda: fault[0])
+    clerk = LaneClerk("gate", "barrier", journal, clock, visits, handed.append, lambda _way: fault[0])
     clerk.start()
     yield Desk(clerk, journal, clock, visits, handed, fault)
     clerk.close()
@@ -234,3 +234,92 @@ def test_transitions_are_journaled_before_the_result_that_follows_from_them(desk
     desk.clerk.note(EventDraft(Stream.BARRIER, "barrier.changed", "gate", {}))
     desk.clerk.ended("d-1", WireResult(Outcome.DONE, NOW_NS))
     assert [draft.type for _, _, draft in desk.settle(3)][1:] == ["barrier.changed", "barrier.actuated"]
+
+
+def test_staff_open_through_the_policy_with_the_real_revision_of_the_configuration(desk: Desk) -> None:
+    told: list[tuple[str, str]] = []
+    desk.clerk.config_rev = 41
+    desk.clerk.submit(command(Ask.OPEN, told))
+    ((kind, name, draft),) = desk.settle(1)
+    assert (kind, name) == ("begin", "c-1")
+    assert draft.data["config_rev"] == 41
+    assert draft.data["reason"] == "staff_command"
+    assert draft.data["checked"] == ["deadline"]
+    assert draft.data["operator"] == "wang"
+
+
+def test_SAFE_3_a_staff_command_that_comes_too_late_is_recorded_by_the_policy_and_opens_nothing(
+    desk: Desk,
+) -> None:
+    told: list[tuple[str, str]] = []
+    desk.clerk.submit(command(Ask.OPEN, told, lives_s=-1.0))
+    ((_, _, draft),) = desk.settle(1)
+    assert (draft.data["verdict"], draft.data["reason"]) == ("deny", "too_late")
+    assert desk.handed == []
+    assert told == [("too_late", "nothing was moved")]
+
+
+def test_a_decision_that_is_turned_away_is_journaled_once_as_an_access_event_and_then_shortly(
+    desk: Desk,
+) -> None:
+    desk.clerk.turn_away(decision("same"), "queue_full")
+    desk.clerk.turn_away(decision("same"), "queue_full")
+    desk.clerk.turn_away(decision("other", Verdict.DENY), "queue_full")
+    (_, _, first), (_, _, second) = desk.settle(2)
+    assert (first.type, first.data["result"]) == ("access.decided", "queue_full")
+    assert (second.type, second.data["why"]) == ("barrier.refused", "queue_full")
+
+
+def test_what_is_noted_after_the_clerk_has_ended_is_journaled_all_the_same(desk: Desk) -> None:
+    desk.clerk.close()
+    desk.clerk.turn_away(decision(), "stopping")
+    assert [draft.data["result"] for _, _, draft in desk.settle(1)] == ["stopping"]
+
+
+def test_a_lane_that_is_busy_the_other_way_says_so_once_for_each_visit(desk: Desk) -> None:
+    desk.fault[0] = "other_way_busy"
+    for _ in range(5):
+        desk.clerk.submit(decision("same"))
+    ((_, _, draft),) = desk.settle(1)
+    assert draft.data["result"] == "other_way_busy"
+    desk.fault[0] = ""
+    desk.clerk.submit(decision("same"))
+    assert desk.settle(2)[1][2].data["result"] == "accepted"
+
+
+def test_the_exit_button_is_an_access_event_of_its_own(desk: Desk) -> None:
+    desk.clerk.config_rev = 7
+    desk.clerk.note_exit(NOW_NS)
+    ((_, _, draft),) = desk.settle(1)
+    assert (draft.type, draft.data["reason"]) == ("access.decided", "exit_button")
+    assert draft.data["credential"] == "exit_button"
+    assert draft.data["config_rev"] == 7
+
+
+def test_a_hold_for_a_time_reaches_the_lane(desk: Desk) -> None:
+    told: list[tuple[str, str]] = []
+    desk.clerk.submit(replace(command(Ask.HOLD, told), hold_ns=90))
+    desk.settle(1)
+    assert desk.handed[0].hold_ns == 90
+
+
+def test_the_way_of_a_decision_reaches_the_lane(clock: ManualClock) -> None:
+    handed: list[Request] = []
+    journal, visits = RecordingJournal(clock), Visits()
+    asked: list[str] = []
+    clerk = LaneClerk(
+        "gate",
+        "barrier",
+        journal,
+        clock,
+        visits,
+        handed.append,
+        lambda way: asked.append(way) or "",  # type: ignore[func-returns-value]
+        way_of=lambda _decision: "out",
+    )
+    clerk.start()
+    clerk.submit(decision())
+    Desk(clerk, journal, clock, visits, handed, [""]).settle(1)
+    clerk.close()
+    assert asked == ["out"]
+    assert handed[0].heading == "out"

@@ -14,11 +14,13 @@ from edge.access import (
     Moment,
     Person,
     Roster,
+    Second,
     decide,
+    decide_presented,
     decide_request,
 )
 from edge.clock import NS_PER_MS, NS_PER_S, ClockState
-from edge.records import Decision, Identity, Kind, Reason, Verdict
+from edge.records import Decision, Identity, Kind, Liveness, Reason, Verdict
 from edge.settings import BarrierLane, DecisionSettings, Output
 
 UTC_S = 1_795_000_000
@@ -46,11 +48,19 @@ DENY = [
 ROSTER = Roster.of(7, [ANNA, BERT, CARL, DORA, ELSA, FRED, GINA, HANS], DENY)
 
 
-def face(subject: str | None, *, settled: bool = True, outcome: str = "known", age_ms: int = 300) -> Identity:
+def face(
+    subject: str | None,
+    *,
+    settled: bool = True,
+    outcome: str = "known",
+    age_ms: int = 300,
+    liveness: Liveness = Liveness.NONE,
+) -> Identity:
     taken_ns = BOOT_NS - age_ms * NS_PER_MS
     return Identity(
         *("cam", "s", 1, "visit-1", Kind.FACE, subject, settled, 0.9, 0.2, 3, taken_ns, taken_ns),
         {"outcome": outcome},
+        liveness=liveness,
     )
 
 
@@ -68,6 +78,16 @@ def plate(
     return replace(identity, **changes)
 
 
+LIVE = LANE.model_copy(
+    update={"accepts": ("face", "card", "qr"), "liveness": "challenge", "second_factors": ("qr", "pin")}
+)
+
+
+def shown(kind: Kind, subject: str | None = "somebody") -> Identity:
+    """A card or a pass that the desk has checked."""
+    return replace(face(subject), kind=kind, last_ns=BOOT_NS, explanation={"presented": kind.value})
+
+
 def ask(identity: Identity, now: Moment = NOW, **changes: Any) -> Decision:
     question: dict[str, Any] = {
         "roster": ROSTER,
@@ -81,12 +101,12 @@ def ask(identity: Identity, now: Moment = NOW, **changes: Any) -> Decision:
 
 
 TABLE: list[tuple[Reason, Verdict, str | None, str, Decision]] = [
-    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_dates", ask(face("anna"))),
-    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_dates", ask(plate("京A12345"))),
-    (Reason.PERMIT, Verdict.GRANT, "carl", "permit_dates", ask(face("carl"))),
-    (Reason.PERMIT, Verdict.GRANT, "bert", "permit_dates", ask(face("bert"), lane_name="south")),
-    (Reason.PERMIT, Verdict.GRANT, "fred", "permit_dates", ask(face("fred"))),
-    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_dates", ask(face("anna"), now=UNSET)),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(face("anna"))),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(plate("京A12345"))),
+    (Reason.PERMIT, Verdict.GRANT, "carl", "permit_liveness", ask(face("carl"))),
+    (Reason.PERMIT, Verdict.GRANT, "bert", "permit_liveness", ask(face("bert"), lane_name="south")),
+    (Reason.PERMIT, Verdict.GRANT, "fred", "permit_liveness", ask(face("fred"))),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(face("anna"), now=UNSET)),
     (Reason.NOT_ENOUGH, Verdict.WAIT, None, "evidence", ask(face(None, settled=False, outcome="open"))),
     (Reason.NOT_ENOUGH, Verdict.WAIT, None, "evidence", ask(face("anna", settled=False))),
     (Reason.UNKNOWN_FACE, Verdict.DENY, None, "identity", ask(face(None, outcome="stranger"))),
@@ -119,6 +139,35 @@ TABLE: list[tuple[Reason, Verdict, str | None, str, Decision]] = [
         Reason.EXIT_BUTTON, "gate", None, NOW, BOOT_NS)),
     (Reason.TOO_LATE, Verdict.DENY, "porter", "deadline", decide_request(
         Reason.STAFF_COMMAND, "gate", "porter", NOW, BOOT_NS - 1)),
+    (Reason.LIVENESS_NOT_MET, Verdict.WAIT, "anna", "permit_liveness", ask(face("anna"), lane=LIVE)),
+    (Reason.LIVENESS_NOT_MET, Verdict.WAIT, "anna", "permit_liveness", ask(
+        face("anna", liveness=Liveness.PASSIVE), lane=LIVE)),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(
+        face("anna", liveness=Liveness.CHALLENGE), lane=LIVE)),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(
+        face("anna"), lane=LIVE, second=Second("qr", BOOT_NS))),
+    (Reason.LIVENESS_NOT_MET, Verdict.WAIT, "anna", "permit_liveness", ask(
+        face("anna"), lane=LIVE, second=Second("card", BOOT_NS))),
+    (Reason.EXPIRED, Verdict.DENY, "elsa", "permit_dates", ask(
+        face("elsa"), lane=LIVE, second=Second("qr", BOOT_NS))),
+    (Reason.UNKNOWN_CARD, Verdict.DENY, None, "roster", ask(shown(Kind.CARD), lane=LIVE)),
+    (Reason.QR_HOLDER_UNKNOWN, Verdict.DENY, None, "roster", ask(shown(Kind.QR), lane=LIVE)),
+    (Reason.PERMIT, Verdict.GRANT, "anna", "permit_liveness", ask(
+        shown(Kind.QR), lane=LIVE, holders=(ROSTER.persons["anna"],))),
+    (Reason.EXPIRED, Verdict.DENY, "elsa", "permit_dates", ask(
+        shown(Kind.CARD), lane=LIVE, holders=(ROSTER.persons["elsa"],))),
+    (Reason.DENY_LISTED, Verdict.DENY, "gina", "deny_list", ask(
+        shown(Kind.CARD), lane=LIVE, holders=(ROSTER.persons["gina"],))),
+    *(
+        (reason, Verdict.WAIT if reason is Reason.FACE_WANTED else Verdict.DENY, None, "presented",
+         decide_presented(reason, shown(Kind.QR, subject=None), "gate", NOW))
+        for reason in (
+            Reason.FACE_WANTED, Reason.SECOND_FACTOR_MISSING, Reason.SECOND_FACTOR_OF_ANOTHER,
+            Reason.PIN_ALONE, Reason.PIN_WRONG, Reason.PIN_LOCKED, Reason.QR_UNREADABLE,
+            Reason.QR_UNKNOWN_ISSUER, Reason.QR_FORGED, Reason.QR_USED, Reason.QR_REVOKED,
+            Reason.CANNOT_RECORD,
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -138,7 +187,7 @@ def test_a_grant_names_every_check_in_order_and_the_revisions_it_used() -> None:
     decision = ask(plate("京A12345"))
     assert decision.checked == (
         *("evidence", "identity", "deny_list", "kill_switch", "credential", "lane", "freshness"),
-        *("roster", "deadline", "permit_lane", "permit_clock", "permit_dates"),
+        *("roster", "deadline", "permit_lane", "permit_clock", "permit_dates", "permit_liveness"),
     )
     assert (decision.roster_rev, decision.config_rev, decision.credential) == (7, 3, "京A12345")
     assert decision.not_after_ns == BOOT_NS - 300 * NS_PER_MS + 2000 * NS_PER_MS
@@ -299,3 +348,42 @@ def test_ACC_1_nothing_opens_unless_everything_is_known_to_be_right(
 def test_ACC_1_an_empty_roster_lets_nobody_in() -> None:
     for identity in (face("anna"), plate("京A12345"), face(None, outcome="stranger")):
         assert ask(identity, roster=Roster()).verdict is Verdict.DENY
+
+
+@given(
+    reached=st.sampled_from(Liveness),
+    wanted=st.sampled_from(("none", "passive", "challenge", "model")),
+    second=st.none() | st.builds(Second, st.sampled_from(("qr", "pin", "card")), st.just(BOOT_NS)),
+    helps=st.sets(st.sampled_from(("qr", "pin", "card"))),
+)
+def test_ACC_1_a_face_below_the_lanes_liveness_opens_only_with_a_second_factor_that_the_lane_takes(
+    reached: Liveness, wanted: str, second: Second | None, helps: set[str]
+) -> None:
+    lane = LANE.model_copy(update={"liveness": wanted, "second_factors": tuple(helps)})
+    decision = ask(face("anna", liveness=reached), lane=lane, second=second)
+    order = ["none", "passive", "challenge", "model"]
+    helped = second is not None and second.kind in helps
+    assert (decision.verdict is Verdict.GRANT) == (order.index(reached) >= order.index(wanted) or helped)
+    assert decision.verdict in (Verdict.GRANT, Verdict.WAIT)
+    assert ask(face(None, outcome="stranger"), lane=lane, second=second).verdict is Verdict.DENY
+
+
+def test_SAFE_3_the_deadline_counts_from_the_later_of_face_and_second_factor() -> None:
+    late = face("anna", age_ms=10_000)
+    assert ask(late, lane=LIVE, second=Second("pin", BOOT_NS - 100)).reason is Reason.PERMIT
+    stale = ask(late, lane=LIVE, second=Second("pin", BOOT_NS - 2001 * NS_PER_MS))
+    assert stale.reason is Reason.TOO_LATE
+    future = ask(late, lane=LIVE, second=Second("pin", BOOT_NS + 10**12))
+    assert future.not_after_ns == BOOT_NS + 2000 * NS_PER_MS, "a time in the future buys nothing"
+
+
+def test_the_credential_says_what_opened() -> None:
+    assert ask(face("anna"), lane=LIVE, second=Second("qr", BOOT_NS)).credential == "face+qr"
+    assert ask(face("anna")).credential == "face"
+    assert ask(shown(Kind.QR), lane=LIVE, holders=(ROSTER.persons["anna"],)).credential == "qr"
+
+
+def test_what_refuses_can_never_be_made_to_open() -> None:
+    for reason in (Reason.PERMIT, Reason.STAFF_COMMAND, Reason.EXIT_BUTTON):
+        with pytest.raises(ValueError, match="no reason to refuse"):
+            decide_presented(reason, shown(Kind.QR), "gate", NOW)

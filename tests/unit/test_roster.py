@@ -96,9 +96,9 @@ def test_a_person_that_cannot_be_is_one_clear_line(document: dict[str, Any], wor
         ({"persons": {}}, "persons is not a list"),
         ({"persons": [5]}, "persons is not a list of objects"),
         ({"persons": [{"id": "a"}, {"id": "a"}]}, "'a' is in the roster twice"),
-        ({"deny": [{"kind": "car", "value": "x"}]}, "kind 'car' is not person or plate"),
+        ({"deny": [{"kind": "car", "value": "x"}]}, "kind 'car' is not person, plate or qr"),
         ({"deny": [{"kind": "plate", "value": "ABC"}]}, "'ABC' is no plate under GA 36"),
-        ({"deny": [{"kind": "person", "value": "a b"}]}, "'a b' is no person id"),
+        ({"deny": [{"kind": "person", "value": "a b"}]}, "'a b' is no id of a person"),
     ],
 )
 def test_a_roster_with_one_fault_is_refused_whole(document: Any, words: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.records import Box, Kind, Sighting
 from edge.vision.messages import (
     MOST_CROP,
+    Attend,
     Configure,
     Failed,
     Health,
@@ -41,7 +42,7 @@ sightings = st.builds(
     camera=words,
     session=words,
     track_id=st.integers(1, 2**40),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from((Kind.FACE, Kind.PLATE, Kind.QR)),
     seq=whole,
     taken_ns=whole,
     sent_ns=whole,
@@ -53,6 +54,9 @@ sightings = st.builds(
     stages_ms=stages,
     ended=st.booleans(),
     flaw=words,
+    text=words,
+    points=st.just(()) | st.lists(coordinate, min_size=10, max_size=10).map(tuple),
+    cues=stages,
 )
 section = st.dictionaries(words, st.one_of(words, st.integers(-5, 5), st.booleans()), max_size=5)
 messages = st.one_of(
@@ -60,6 +64,7 @@ messages = st.one_of(
     st.builds(Start, words, words, section, section, words, whole),
     st.builds(Look, st.integers(0, 600_000)),
     st.builds(Settled, st.integers(1, 2**40)),
+    st.builds(Attend, st.integers(1, 2**40), st.integers(0, 600_000)),
     st.builds(Configure, section),
     st.builds(Ready, words, whole, st.dictionaries(words, words, max_size=3)),
     st.builds(Health, words, st.booleans(), words),
