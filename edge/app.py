@@ -65,6 +65,7 @@ class Daemon:
         self._workers: dict[str, Worker] = {}
         self._lanes: dict[str, Lane] = {}
         self._eyes: dict[str, Eye | PushedEye] = {}
+        self._looking: dict[str, dict[str, str]] = {}
 
     def stop(self) -> None:
         """Ask the daemon to end."""
@@ -350,12 +351,15 @@ class Daemon:
             "clock": self._clock.state().value,
             "roster_rev": self._sets.rev(),
             "face_set": self._face_set,
+            "faces": self._follower.known.expected(),
             "config_rev": self._desired.revision,
         }
 
     def _sees(self) -> JsonObject:
-        """Which networks look through each camera; nothing of one whose process is not ready."""
-        return {name: dict(eye.stats.models) for name, eye in self._eyes.items() if eye.stats.models}
+        """Which networks look through each camera, as its process said last; in the thread ``uplink``."""
+        # A process that is being started again says nothing; the state need not change twice for that.
+        self._looking |= {n: dict(eye.stats.models) for n, eye in self._eyes.items() if eye.stats.models}
+        return dict(self._looking)
 
     # Between the parts
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,11 @@ class Follower:
             self._take_over(Known(roster, gallery, rule, snapshot.pins, lane_rules), swap)
             self._may_have_notes = True
         log.info("roster %d: %d persons, %d face templates", roster.rev, len(roster.persons), size)
-        data = {"rev": roster.rev, "persons": len(roster.persons), "templates": size}
+        if gallery.names and decision.face_distance is None:
+            for lane, made in (("", rule), *lane_rules.items()):
+                log.info("faces%s: %s %s", f" at {lane}" if lane else "", *made.sentence())
+        data: dict[str, Any] = {"rev": roster.rev, "persons": len(roster.persons), "templates": size}
+        data["faces"] = self.known.expected()
         self._journal.append(EventDraft(Stream.AUDIT, "roster.loaded", "roster", data))
         return self.known
 

@@ -78,8 +78,8 @@ class Hatch(Worker):
         self._lanes, self._status, self._last_card = lanes, status, last_card
         self._ended: queue.SimpleQueue[tuple[str, JsonObject]] = queue.SimpleQueue()
         self._waiting: dict[str, _Waiting] = {}
-        self._wake_in, self._wake_out = socket.socketpair()
         self._listener = self._listen(folder)
+        self._wake_in, self._wake_out = socket.socketpair()
 
     def _listen(self, folder: Path) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -1,8 +1,10 @@
 """Who is known, as of one moment, and the rule by which a face speaks for one of them."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from edge.access import Roster
 from edge.access.pins import PinDigest
 from edge.evidence.faces import FIXED_RULE
+from edge.records import JsonObject
 from edge.settings import DecisionSettings, LaneSettings
 from models.face import Asked, FaceRule, Gallery, Measure, ask
 from models.face.distances import EXACT, PairDistances
@@ -28,6 +31,35 @@ class Known:
     def rule_at(self, lane: str) -> FaceRule:
         """The rule of a lane: made for those it may admit, where these are not everybody."""
         return self.lane_rules.get(lane, self.rule)
+
+    def expected(self) -> JsonObject:
+        """What to expect of face recognition with this gallery, for people and for the platform."""
+        return {
+            "persons": len(self.gallery.names),
+            "templates": self.gallery.size,
+            "everywhere": _expected(self.rule),
+            "lanes": {lane: _expected(rule) for lane, rule in self.lane_rules.items()},
+        }
+
+
+def _expected(rule: FaceRule) -> JsonObject:
+    """The numbers of a rule; the sentence only where it follows from a gallery."""
+    numbers: dict[str, Any] = {
+        "persons": rule.persons,
+        "measure": rule.measure.value,
+        "limit": round(rule.threshold, 4),
+        "margin": rule.margin,
+    }
+    if math.isfinite(rule.recall):
+        english, chinese = rule.sentence()
+        numbers |= {
+            "rate": rule.rate,
+            "single_pictures": round(rule.recall, 3),
+            "visits": round(rule.visit_recall, 3),
+            "sentence": english,
+            "sentence_zh": chinese,
+        }
+    return numbers
 
 
 def face_rule(gallery: Gallery, decision: DecisionSettings, pairs: PairDistances = EXACT) -> FaceRule:

@@ -168,16 +168,14 @@ def _open(
     models: ModelSettings, cache: Path, threads: int, keep: Path | None, *, thorough: bool
 ) -> OwnEngine:
     try:
-        return OwnEngine(
-            open_face_detector(models, cache, upsample=1),
-            open_face_embedder(models, cache, threads=threads, thorough=thorough),
-            keep,
-            f"{models.face_form} {'thorough' if thorough else 'quick'}",
-        )
+        detector = open_face_detector(models, cache, upsample=1)
+        embedder = open_face_embedder(models, cache, threads=threads, thorough=thorough)
     except ModelError:
         raise
     except OSError as error:
         raise Unavailable(f"{cache}: cannot be written: {error.strerror}") from error
+    mark = f"{models.face_form} {'thorough' if thorough else 'quick'}"
+    return OwnEngine(detector, embedder, keep, mark)
 
 
 def _pairs(path: Path, images: Path) -> list[Pair]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge.lanes.crossing import NOBODY, Crossing
-from edge.lanes.turn import LaneInputs, LaneState, Sensor
+from edge.lanes.lane_state import LaneInputs, LaneState, Sensor
 
 
 class Phase(StrEnum):

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from edge.clock import NS_PER_S
 from edge.lanes.acts import Act, Pulse, Release, Request, Wire
-from edge.lanes.turn import LaneInputs, LaneState, Sensor, Turn
+from edge.lanes.lane_state import LaneInputs, LaneState, Sensor
+from edge.lanes.turn import Turn
 from edge.settings import DoorLane
 
 REPEAT_HOLD_NS = 2 * NS_PER_S

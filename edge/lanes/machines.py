@@ -8,8 +8,8 @@ from edge.lanes.acts import Act, Pulse, Request, Wire
 from edge.lanes.barrier_state import BarrierInputs, BarrierState, Phase
 from edge.lanes.barrier_traffic import other_way_is_busy
 from edge.lanes.door import DoorInputs, DoorState
+from edge.lanes.lane_state import LaneState
 from edge.lanes.mantrap_state import LOCKS, OTHER, MantrapInputs, MantrapPhase, MantrapState
-from edge.lanes.turn import LaneState
 from edge.lanes.turnstile import TurnstileInputs, TurnstilePhase, TurnstileState
 from edge.settings import BarrierLane, DoorLane, Lane, MantrapLane, TurnstileLane
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.lanes.acts import Wire
-from edge.lanes.turn import LaneInputs, LaneState, Sensor
+from edge.lanes.lane_state import LaneInputs, LaneState, Sensor
 
 OTHER: Mapping[str, str] = {"outer": "inner", "inner": "outer"}
 LOCKS: Mapping[str, Wire] = {"outer": Wire.OUTER_LOCK, "inner": Wire.INNER_LOCK}

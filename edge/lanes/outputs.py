@@ -120,7 +120,8 @@ class LaneOutputs:
         was, level.wanted = level.wanted, wanted
         board = self._boards[output.board]
         if not wanted:
-            if was or self._is_away(output):
+            if was or (self._is_away(output) and now_ns >= level.retry_ns):
+                level.retry_ns = now_ns + RETRY_NS
                 board.release(output.channel)
             level.ordered = False
             return

@@ -17,11 +17,13 @@ from typing import ClassVar
 from edge.clock import NS_PER_S
 from edge.lanes.acts import Act, Defer, Pulse, Request, Wire
 from edge.lanes.crossing import NOBODY, Course, Crossing, follow
-from edge.lanes.turn import LaneInputs, LaneState, Sensor, Turn
+from edge.lanes.lane_state import LaneInputs, LaneState, Sensor
+from edge.lanes.turn import Turn
 from edge.settings import TurnstileLane
 
 MAX_QUEUE = 4  # people who were let in and wait for the one before them
 REPEAT_HOLD_NS = 2 * NS_PER_S
+WISH_NS = 3 * NS_PER_S  # a press of the exit button is remembered for so long
 GAP_NS = NS_PER_S  # a person between two zone sensors may be seen by neither for so long
 ZONES = ("zone_in", "zone_out")
 PASS_WIRE = {"in": Wire.PASS_IN, "out": Wire.PASS_OUT}
@@ -57,6 +59,7 @@ class TurnstileState(LaneState):
         passage, passage_out, pressed: Last known words of the feedback contacts and the exit button.
         clear_ns: Since when the zones have been known to be empty; None when they are not.
         crossing: The person between the zone sensors.
+        leave_until_ns: Until when somebody's wish at the exit button stands.
     """
 
     phase: TurnstilePhase = TurnstilePhase.IDLE
@@ -68,6 +71,7 @@ class TurnstileState(LaneState):
     pressed: bool = False
     clear_ns: int | None = None
     crossing: Crossing = NOBODY
+    leave_until_ns: int = 0
 
 
 def step(
@@ -207,14 +211,16 @@ class TurnstileTurn(Turn[TurnstileState, TurnstileInputs, TurnstileLane]):
     # --- wishes ---------------------------------------------------------------------------------------
 
     def obey_button(self) -> None:
-        """The exit button lets one person out."""
+        """The exit button lets one person out, after those who have been let through already."""
         pressed = self.trusted("exit_button")
         if pressed and not self.state.pressed:
-            self.journal("exit_requested")
-            if self.state.phase is TurnstilePhase.IDLE:
-                self.admit("out", None)
+            self.set(leave_until_ns=self.now_ns + WISH_NS)
         if pressed is not None:
             self._set_if_new(pressed=pressed)
+        if self.state.phase is TurnstilePhase.IDLE and self.now_ns < self.state.leave_until_ns:
+            self.set(leave_until_ns=0)
+            self.journal("exit_requested")
+            self.admit("out", None)
 
     def way_of(self, request: Request) -> str:
         """The way somebody goes: as they were seen, or as the lane leads."""
@@ -323,5 +329,6 @@ class TurnstileTurn(Turn[TurnstileState, TurnstileInputs, TurnstileLane]):
         if phase is not self.state.phase:
             self.journal("changed", phase=phase.value, was=self.state.phase.value)
         self.set(phase=phase, since_ns=self.now_ns)
+
 
 __all__ = ["TurnstileInputs", "TurnstilePhase", "TurnstileState", "TurnstileTurn", "step"]

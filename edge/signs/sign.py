@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 LOST = "display.lost"
 TURN_S = 0.5
 REWRITE_S = 60
+# Once more soon after: most cards acknowledge nothing, and a long line loses a frame now and then.
+AGAIN_S = 2
 # A card forgets what we wrote a little after we should have written again: when we are dead, no clock on it
 # stands still and no plate stays for all to read.
 _OUTLIVES_S = 3
@@ -182,8 +184,11 @@ class Sign(Worker):
         if now_ns >= self._rewrite_due_ns:
             self._on_card = [None] * self._settings.lines
             self._rewrite_due_ns = now_ns + self._rewrite_ns
-        if self._saying is not None and now_ns >= self._saying.until_ns:
+        is_over = self._saying is not None and now_ns >= self._saying.until_ns
+        if is_over:
             self._saying = None
+        if (is_fresh or is_over) and not self._driver.capabilities.acknowledges:
+            self._rewrite_due_ns = min(self._rewrite_due_ns, now_ns + AGAIN_S * NS_PER_S)
         message = self._message(self._saying)
         if is_fresh and self._saying is not None:
             self._speak(message)

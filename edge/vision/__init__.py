@@ -6,7 +6,8 @@ Control side:
     process    VisionProcess: spawn, talk, kill, reap
 
 Between the two:
-    messages   what is said: Start, Look, Settled, Attend, Configure down; Ready, Sighting, Health, Stats, Failed up
+    messages   what is said: Start, Look, Settled, Attend, Configure down;
+               Ready, Sighting, Health, Stats, Failed up
     fields     the type and bounds of each field of a message
     wire       how it is framed: length, JSON, bytes; never pickle: the child decodes untrusted pictures
 

@@ -21,7 +21,7 @@ from models.runtime import open_session
 
 WINDOW_PX = 80  # the smallest face it finds in the picture as given to it
 _LONGEST_SIDE_PX = 4000
-_LEVEL = 5 / 6
+_LEVEL, _GROWTH = 5 / 6, 6 / 5
 _LEAST_LEVEL_PX = 5
 _BETWEEN_PX, _AROUND_PX = 10, 11  # empty pixels between levels, and around all of them
 _SHIFT = 0.3  # pixels by which dlib moves a point from level to level besides scaling it
@@ -94,7 +94,8 @@ class CnnDetector:
         scores = self._session.run(canvas)[0]
         down, across = np.nonzero(scores > self._threshold)
         centres = np.column_stack([across, down]).astype(np.float64) * windows.step + windows.first
-        boxes = np.floor(_in_picture(centres, tiles, windows.window) + 0.5)
+        boxes = _in_picture(centres, tiles, windows.window)
+        boxes = np.trunc(boxes + np.copysign(0.5, boxes))  # halves away from zero, as C rounds
         found = scores[down, across]
         order = np.argsort(-found, kind="stable")
         kept = _apart(boxes[order], windows.overlap)
@@ -166,9 +167,11 @@ def _in_picture(centres: Reals, tiles: tuple[Tile, ...], window: tuple[int, int]
     half = (np.array(window, np.float64) - 1) / 2
     centred = centres - places[levels, :2]
     boxes = np.concatenate([centred - half, centred + half], axis=1)
-    # Each level back is a point times 6/5 plus a shift: a geometric sum.
-    growth = np.power(1 / _LEVEL, levels[:, None], dtype=np.float64)
-    return np.asarray(boxes * growth + _SHIFT * (growth - 1) / (1 / _LEVEL - 1), np.float64)
+    # Level by level as dlib does it, so that even its rounding of halves is met.
+    for level in range(int(levels.max(initial=0))):
+        deeper = levels > level
+        boxes[deeper] = boxes[deeper] * _GROWTH + _SHIFT
+    return np.asarray(boxes, np.float64)
 
 
 def _apart(boxes: Reals, most: float) -> list[int]:

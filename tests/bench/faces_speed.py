@@ -114,7 +114,8 @@ def main() -> None:
     }
     for form, apart in away.items():
         print(
-            f"{form:8s} {len(chips)} chips: largest distance to dlib {apart.max():.2e}, mean {apart.mean():.2e}"
+            f"{form:8s} {len(chips)} chips: largest distance to dlib {apart.max():.2e},"
+            f" mean {apart.mean():.2e}"
         )
     for name, value in speed.items():
         factor = result["times faster than dlib"][name]

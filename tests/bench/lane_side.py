@@ -76,7 +76,10 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def measure_sign(folder: Path, times: int, samples: Samples) -> None:
-    with SimulatedFkCard(link=folder / "fk", wire_baud=9600) as card, ExitStack() as stack:
+    with (
+        SimulatedFkCard(link=folder / "fk", wire_baud=9600, drop_faster_than_ms=5) as card,
+        ExitStack() as stack,
+    ):
         signs = Signs(settings_for(folder), CLOCK, Alarms(CLOCK), lambda _person: None)
         worker = signs.cards["sign"]
         stack.callback(worker.close)

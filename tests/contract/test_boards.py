@@ -435,11 +435,12 @@ def test_pulses_that_the_boards_timer_cannot_do_are_refused() -> None:
         assert slow.history == none.history == ()
 
 
+@pytest.mark.parametrize("inputs", [8, 0], ids=["inputs-used", "inputs-not-used"])
 @pytest.mark.parametrize("mode", [1, 2, 3])
-def test_a_board_whose_inputs_drive_its_relays_is_refused(mode: int) -> None:
+def test_a_board_whose_inputs_drive_its_relays_is_refused(mode: int, inputs: int) -> None:
     with SimulatedModbusBoard("waveshare", 1, inputs=8) as simulated:
         simulated.control_modes[4] = mode
-        board = open_board("w", "waveshare", port=simulated.port, inputs=8)
+        board = open_board("w", "waveshare", port=simulated.port, inputs=inputs)
         with pytest.raises(CommandRefused, match=f"relay 5 is in control mode {mode}"):
             board.open()
         simulated.control_modes[4] = 0

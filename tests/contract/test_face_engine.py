@@ -21,7 +21,8 @@ from models.face import (
     open_embedder,
     single_face,
 )
-from models.face.embedder import ConvertedEmbedder
+from models.face.alignment import chip_transform, cut_views
+from models.face.embedder import ConvertedEmbedder, DlibEmbedder
 from models.face.evaluation import describe_pictures, pictures_by_person
 from models.results import BgrImage
 
@@ -166,6 +167,41 @@ def test_a_mirrored_embedder_says_the_same_of_a_face_and_its_mirror_image(
     np.testing.assert_allclose(one, other, atol=1e-5)
     plain = embedder.embed(officer, [single_face(officer, open_detector("hog"))])[0]
     assert 0.01 < np.linalg.norm(one - plain) < 0.35  # comparable, and not the same
+
+
+def test_our_own_chip_is_dlibs_to_a_fraction_of_a_pixel(embedder: FaceEmbedder, officer: BgrImage) -> None:
+    face = single_face(officer, open_detector("hog"))
+    aligned = align_faces(officer, [face])[0]
+    rgb = cv2.cvtColor(officer, cv2.COLOR_BGR2RGB)
+    own = cv2.warpAffine(rgb, chip_transform(aligned.points.astype(np.float64)), (150, 150))
+    inner = (slice(10, 140), slice(10, 140))
+    blurred = [cv2.GaussianBlur(chip, (0, 0), 1.5).astype(float)[inner] for chip in (aligned.chip, own)]
+    assert float(np.abs(blurred[0] - blurred[1]).mean()) < 2.0
+    assert isinstance(embedder, DlibEmbedder)
+    one, other = embedder.describe([aligned.chip, np.asarray(own, np.uint8)])
+    assert np.linalg.norm(one - other) < 0.1
+
+
+def test_a_thorough_embedder_averages_views_and_stays_comparable(
+    tmp_path: Path, officer: BgrImage, astronaut: BgrImage
+) -> None:
+    detector = open_detector("hog")
+    views = cut_views(officer, [single_face(officer, detector)])
+    assert [len(chips) for chips in views] == [3]
+    assert all(chip.shape == (150, 150, 3) and chip.dtype == np.uint8 for chip in views[0])
+    assert float(np.abs(views[0][0].astype(int) - views[0][1]).mean()) > 3, "the views differ"
+    assert cut_views(officer, []) == []
+    quick = open_embedder("dlib-onnx", cache_dir=tmp_path)
+    thorough = open_embedder("dlib-onnx", cache_dir=tmp_path, thorough=True)
+    assert thorough.set_name == quick.set_name
+    described = {
+        name: [engine.embed(image, [single_face(image, detector)])[0] for engine in (quick, thorough)]
+        for name, image in (("officer", officer), ("astronaut", astronaut))
+    }
+    for one, other in described.values():
+        assert 0.005 < np.linalg.norm(one - other) < 0.3
+    assert np.linalg.norm(described["officer"][1] - described["astronaut"][0]) > 0.6
+    assert thorough.embed(officer, []).shape == (0, 128)
 
 
 def test_one_call_describes_several_faces_in_their_order(tmp_path: Path, shared_data: Path) -> None:

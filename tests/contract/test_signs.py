@@ -264,6 +264,19 @@ def test_everything_is_written_again_for_a_card_that_lost_its_power(tmp_path: Pa
             made.close()
 
 
+def test_a_frame_that_was_lost_on_the_line_is_made_good_soon(tmp_path: Path) -> None:
+    with rig(tmp_path) as sign:
+        sign.shows(*IDLE)
+        sign.card.faults.silent = True
+        sign.decided()
+        sign.until(
+            lambda: sign.sign.status.rows[:1] and sign.sign.status.rows[0].text == "粤B12345", "written"
+        )
+        assert sign.card.texts[:2] == IDLE, "nothing of it has arrived"
+        sign.card.faults.silent = False
+        sign.shows("粤B12345", "欢迎光临")
+
+
 def test_two_cards_share_a_line_and_each_shows_its_own(tmp_path: Path) -> None:
     with rig(tmp_path) as sign:
         base = sign.signs._settings

@@ -23,6 +23,7 @@ SLACK_NS = 2 * NS_PER_S  # what a loaded machine adds to a guard, besides the ti
 AFTER_FAULT_NS = 12 * NS_PER_S  # the longest pause between tries, an opening, and slack
 NAMED_WITHIN_S = 15.0
 BACK_WITHIN_S = 30.0
+CALM_S = 1.5  # longer than telling twice and reading back take on the slowest board
 
 
 class Stopwatch:
@@ -58,7 +59,12 @@ class Stopwatch:
 
     def starved_ns(self, start_ns: int, end_ns: int) -> int:
         """How long nothing of us ran in an interval."""
-        return sum(max(0, min(end, end_ns) - max(start, start_ns)) for start, end in list(self._starved))
+        total_ns = 0
+        for start, end in reversed(self._starved):
+            if end <= start_ns:
+                break
+            total_ns += max(0, min(end, end_ns) - max(start, start_ns))
+        return total_ns
 
     def own_s(self, since_ns: int) -> float:
         """Seconds since then in which we could run."""
@@ -99,7 +105,7 @@ class Bench:
         self, name: str, board: Any, worker: BoardWorker, heard: list[tuple[int, str]], seed: int
     ) -> None:
         self.name, self._family = name, FAMILIES[name]
-        self._board, self._worker, self._heard = board, worker, heard
+        self._board, self._worker, self.heard = board, worker, heard
         self._chance = random.Random(f"{seed} {name}")
         self._windows: list[Window] = []
         self._ordered: Counter[int] = Counter()
@@ -122,7 +128,10 @@ class Bench:
 
     def _inject(self, fault: Fault) -> None:
         self.outcomes.injected[fault.name] += 1
-        if self._chance.random() < 0.5:
+        if fault.calm:
+            calm_ns = CLOCK.boot_ns()
+            self._until(lambda: WATCH.own_s(calm_ns) > CALM_S, BACK_WITHIN_S)
+        elif self._chance.random() < 0.5:
             self._use(fault.avoid)
             time.sleep(self._chance.uniform(0.0, 0.12))
         window = Window(fault.name, CLOCK.boot_ns())
@@ -142,7 +151,7 @@ class Bench:
         elif self._until(lambda: self._is_named(fault, window), NAMED_WITHIN_S, fault.avoid):
             self.outcomes.named[fault.name] += 1
         else:
-            said = [name for at_ns, name in self._heard if at_ns >= window.start_ns]
+            said = [name for at_ns, name in self.heard if at_ns >= window.start_ns]
             self._problem(f"{fault.name} is not named within {NAMED_WITHIN_S:g} s; named was {said}")
 
     def _is_used_up(self) -> bool:
@@ -189,7 +198,7 @@ class Bench:
 
     def _is_named(self, fault: Fault, window: Window) -> bool:
         return any(
-            name in fault.names for at_ns, name in reversed(self._heard[-200:]) if at_ns >= window.start_ns
+            name in fault.names for at_ns, name in reversed(self.heard[-200:]) if at_ns >= window.start_ns
         )
 
     def _is_well(self) -> bool:
@@ -210,7 +219,7 @@ class Bench:
             if using_all_but is not None and now_s >= next_use_s:
                 self._use(using_all_but)
                 next_use_s = now_s + self._chance.uniform(0.4, 1.5)
-            time.sleep(0.02)
+            time.sleep(0.04)
         return True
 
     def _problem(self, text: str) -> None:

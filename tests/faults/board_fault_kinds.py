@@ -113,6 +113,7 @@ class Fault:
         why_not: Then, the reason.
         lasts: Until it is named (and no longer), not only for one exchange.
         avoid: Relays that must not be used meanwhile, because using them would mend it.
+        calm: Nothing may have been used shortly before: what is told twice is mended by the second time.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Fault:
     why_not: str = ""
     lasts: bool = True
     avoid: frozenset[int] = frozenset()
+    calm: bool = False
 
 
 def faults_of(family: Family) -> list[Fault]:
@@ -176,6 +178,7 @@ def faults_of(family: Family) -> list[Fault]:
             frozenset({"disobedient"} if family.reads else ()),
             "relays cannot be read",
             avoid=frozenset({LOCK}),
+            calm=True,
         ),
     ]
     if answers:

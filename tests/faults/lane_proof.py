@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import barrier_mutants
 import proof_barrier
 import proof_door
 import proof_mantrap
@@ -34,7 +35,7 @@ class Proof:
 
 
 PROOFS: Mapping[str, Proof] = {
-    "barrier": Proof(proof_barrier.BarrierWorld, proof_barrier.MUTANTS),
+    "barrier": Proof(proof_barrier.BarrierWorld, barrier_mutants.MUTANTS),
     "door": Proof(proof_door.DoorWorld, proof_door.MUTANTS),
     "turnstile": Proof(proof_turnstile.TurnstileWorld, proof_turnstile.MUTANTS),
     "mantrap": Proof(proof_mantrap.MantrapWorld, proof_mantrap.MUTANTS),

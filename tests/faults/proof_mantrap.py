@@ -16,8 +16,9 @@ from proof_kit import Books, LaneWorld, Mutant, Violation, by_name, late_ignored
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.lanes.acts import Act, Ask, Hold, Pulse, Release, Request
-from edge.lanes.mantrap import MantrapTurn
+from edge.lanes.mantrap import advance
 from edge.lanes.mantrap_state import LOCKS, OTHER, MantrapInputs, MantrapPhase, MantrapState
+from edge.lanes.mantrap_turn import MantrapTurn
 from edge.settings import MantrapLane
 
 SENSORS = (
@@ -65,6 +66,8 @@ class Judge(Books):
         self.note(inputs, now_ns)
         for door in OTHER:
             self.locked_ns.setdefault(door, now_ns)
+        if self.word(inputs, "exit_button"):
+            self.exit_ns = now_ns
         buttons = self.word(inputs, "exit_button") or self.word(inputs, "cabin_button")
         in_time = any(now_ns <= request.not_after_ns for request in inputs.requests)
         self.a_cause |= bool(in_time or self.held or buttons)
@@ -82,8 +85,6 @@ class Judge(Books):
         if before.phase is MantrapPhase.IDLE:
             # The exit button is inside, so whoever presses it has been let in once.
             asked = any(r.ask is Ask.OPEN and now_ns <= r.not_after_ns for r in inputs.requests)
-            if self.word(inputs, "exit_button"):
-                self.exit_ns = now_ns
             self.may_go_in = asked or now_ns - self.exit_ns <= WISH_NS
         for act in acts:
             if isinstance(act, Pulse):
@@ -244,7 +245,7 @@ class MantrapWorld(LaneWorld):
         self.pending = []
         before = self.state
         self.judge.look(inputs, self.now_ns)
-        self.state, acts = self.turn_type(before, inputs, self.now_ns, self.lane).run()
+        self.state, acts = advance(self.turn_type(before, inputs, self.now_ns, self.lane))
         self.seen(before, self.state)
         self.judge.check(before, inputs, acts, self.state, self.now_ns)
         self.spoilt = self.spoilt or self.losing

@@ -19,6 +19,7 @@ from edge.lanes.turnstile import ZONES, TurnstileInputs, TurnstilePhase, Turnsti
 from edge.settings import TurnstileLane
 
 SENSORS = ("passage", "passage_out", "zone_in", "zone_out", "exit_button", "fire", "hold_key")
+WISH_NS = 3 * NS_PER_S
 WAYS = {Wire.PASS_IN: "in", Wire.PASS_OUT: "out"}
 
 
@@ -57,7 +58,7 @@ class Judge(Books):
     free: bool = False
     a_cause: bool = False
     credit: set[Wire] = field(default_factory=set)
-    pressed: bool = False
+    exit_ns: int = -(1 << 62)  # when the exit button was seen pressed last
 
     def look(self, inputs: TurnstileInputs, now_ns: int) -> None:
         """Note what the machine is shown, before it is asked."""
@@ -67,9 +68,10 @@ class Judge(Books):
             self.clear_ns = None
         elif self.clear_ns is None or self.gap_ns > self.blind_ns:
             self.clear_ns = now_ns
-        self.pressed = bool(self.word(inputs, "exit_button"))
+        pressed = bool(self.word(inputs, "exit_button"))
+        self.exit_ns = now_ns if pressed else self.exit_ns
         in_time = any(now_ns <= request.not_after_ns for request in inputs.requests)
-        self.a_cause |= bool(in_time or self.held or self.scheduled or self.pressed)
+        self.a_cause |= bool(in_time or self.held or self.scheduled or pressed)
 
     def check(
         self,
@@ -104,7 +106,8 @@ class Judge(Books):
             return
         if self.credit:
             raise Violation("SAFE-3: a second credit while one stands")
-        if act.request is None and not (self.pressed and act.wire is Wire.PASS_OUT):
+        wished = (self.before_ns or 0) - self.exit_ns <= WISH_NS and act.wire is Wire.PASS_OUT
+        if act.request is None and not wished:
             raise Violation("ACC-1: a credit though nobody was let through")
         self.credit.add(act.wire)
 

@@ -29,7 +29,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         with socket.create_server((LOCAL, 0)) as probe:
             self.port = probe.getsockname()[1]
-        self.sign = SimulatedFkCard(link=folder / "sign")
+        self.sign = SimulatedFkCard(link=folder / "sign", drop_faster_than_ms=5)
         self.bridge = SimulatedBridge(1, link=folder / "bridge")
         camera = {"type": "vzenith", "senders": [LOCAL], "listen": LOCAL, "port": self.port}
         relay, io = "relay", "io"

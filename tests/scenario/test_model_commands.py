@@ -108,6 +108,7 @@ GREY = np.full((250, 250, 3), 128, np.uint8)
         ("models", "fetch"),
         ("eval",),
         ("eval", "faces"),
+        ("eval", "pairs"),
         ("roster", "audit"),
     ],
     ids=" ".join,
@@ -291,6 +292,102 @@ def test_residents_and_strangers_are_measured(
     rules = part["rules"]
     assert rules["fixed distance 0.6"]["residents_named"] == 0.5
     assert all(rule["strangers_accepted"] == 0.0 for rule in rules.values())
+
+
+def test_a_kept_run_goes_on_where_it_was_broken_off(
+    said: Said, cache: Path, faces: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    lend(cache, said)
+    images, keep, figures = tmp_path / "images", tmp_path / "kept", tmp_path / "out.json"
+    for name, face in faces.items():
+        save(images, name, 1, face)
+        save(images, name, 2, darker(face))
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("1\t2\nann\t1\t2\nbea\t1\t2\nann\t1\tbea\t1\nann\t2\tbea\t2\n")
+    words = ("--images", images, "--pairs", pairs, "--detector", "hog", "--keep", keep, "--json", figures)
+    assert said("eval", "faces", *words, "--quick") == 0
+    first = json.loads(figures.read_text("utf-8"))["verification"]
+    assert first["accuracy"] == 1.0
+    assert first["ms_per_picture"]["embed"] > 0
+    (file,) = keep.iterdir()
+    before = file.read_bytes()
+    assert said("eval", "faces", *words, "--quick") == 0
+    again = json.loads(figures.read_text("utf-8"))["verification"]
+    assert again["ms_per_picture"] == {}, "nothing was described again"
+    assert again["curve"] == first["curve"]
+    assert file.read_bytes() == before
+    save(images, "ann", 2, darker(darker(faces["ann"])))
+    assert said("eval", "faces", *words, "--quick") == 0
+    assert json.loads(figures.read_text("utf-8"))["verification"]["ms_per_picture"]["embed"] > 0
+    file.write_bytes(b"no archive")
+    assert said("eval", "faces", *words, "--quick") == Exit.UNAVAILABLE
+    assert "cannot be read" in said.last
+
+
+def test_a_pair_list_is_drawn_and_can_be_measured(
+    said: Said, cache: Path, faces: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    lend(cache, said)
+    images, pairs = tmp_path / "images", tmp_path / "pairs.txt"
+    for copy in range(2):
+        for name, face in faces.items():
+            for number in (1, 2):
+                save(images, f"{name}-{copy}", number, face if number == 1 else darker(face))
+    words = ("--images", images, "--out", pairs, "--folds", 2, "--pairs", 1, "--seed", 7)
+    assert said("eval", "pairs", *words, config=False) == 0
+    assert "2 x (1 + 1) pairs, seed 7" in said.out
+    text = pairs.read_text("utf-8")
+    assert said("eval", "pairs", *words, config=False) == 0
+    assert pairs.read_text("utf-8") == text
+    measured = ("--images", images, "--pairs", pairs, "--detector", "hog", "--quick")
+    assert said("eval", "faces", *measured) == 0
+    assert "2 folds" in said.out
+    assert said("eval", "pairs", *words[:6], "--pairs", 1, "--folds", 90, config=False) == Exit.DATA
+    assert "too few for 90 folds" in said.last
+
+
+def test_visits_are_measured_beside_single_pictures(
+    said: Said, cache: Path, faces: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    lend(cache, said)
+    gallery, probes, figures = tmp_path / "gallery", tmp_path / "probes", tmp_path / "out.json"
+    grey = (faces["ann"] * 0.55 + 30).astype(np.uint8)
+    save(gallery, "ann", 1, faces["ann"])
+    save(gallery, "mirrored", 1, np.ascontiguousarray(grey[:, ::-1]))
+    for number, image in enumerate((darker(faces["ann"]), grey), start=2):
+        save(probes, "ann", number, image)
+    save(probes, "bea", 1, faces["bea"])
+    words = ("--gallery", gallery, "--probes", probes, "--detector", "hog", "--quick", "--json", figures)
+    assert said("eval", "faces", *words) == 0
+    part = json.loads(figures.read_text("utf-8"))["identification"]
+    assert (part["resident_pictures"], part["resident_visits"]) == (2, 1)
+    assert (part["stranger_pictures"], part["stranger_visits"]) == (1, 1)
+    assert part["visit_distance"]["residents"] == 1
+    assert "visits, calibrated for 0.1 %" in part["rules"]
+    assert part["expected"].startswith("At 2 persons and 1 in 1,000 strangers")
+    assert "登记 2 人" in said.out
+    assert "nearest is the right one" in said.out
+
+
+def test_the_peer_is_measured_on_the_same_pictures_or_how_to_get_it_is_said(
+    said: Said, cache: Path, faces: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    lend(cache, said)
+    images, pairs, figures = tmp_path / "images", tmp_path / "pairs.txt", tmp_path / "out.json"
+    for name, face in faces.items():
+        save(images, name, 1, face)
+        save(images, name, 2, darker(face))
+    pairs.write_text("1\t2\nann\t1\t2\nbea\t1\t2\nann\t1\tbea\t1\nann\t2\tbea\t2\n")
+    words = ("--images", images, "--pairs", pairs, "--detector", "hog", "--quick", "--json", figures)
+    code = said("eval", "faces", *words, "--against", "face_recognition")
+    if find_spec("face_recognition") is None:
+        assert code == Exit.UNAVAILABLE
+        assert "pip install --no-deps face_recognition" in said.last
+        return
+    assert code == 0
+    (peer,) = json.loads(figures.read_text("utf-8"))["verification"]["against"].values()
+    assert (peer["pictures"], peer["accuracy"], peer["without_face"]) == (4, 1.0, [])
+    assert "face_recognition" in said.out
 
 
 @pytest.mark.parametrize(

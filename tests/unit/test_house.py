@@ -19,8 +19,10 @@ ALSO_ALLOWED = {".ci", ".gitignore", "LICENSE", "Makefile", "pyproject.toml", "R
 RANK = {
     "edge": 0,
     "edge.access": 1, "edge.evidence": 1, "edge.store": 2,
-    "edge.vision": 3, "edge.lanes": 3, "edge.sync": 3, "edge.signs": 3, "edge.readers": 3, "edge.console": 4, "edge.platform": 4,
-    "edge.known": 2, "edge.timekeeping": 3, "edge.following": 3, "edge.prompting": 1, "edge.presenting": 2, "edge.asking": 3, "edge.deciding": 4,
+    "edge.vision": 3, "edge.lanes": 3, "edge.sync": 3, "edge.signs": 3, "edge.readers": 3,
+    "edge.console": 4, "edge.platform": 4,
+    "edge.known": 2, "edge.timekeeping": 3, "edge.following": 3, "edge.prompting": 1,
+    "edge.presenting": 2, "edge.asking": 3, "edge.deciding": 4,
     "edge.commanding": 4.5, "edge.hatch": 4, "edge.overview": 4, "edge.enrolment": 4, "edge.simulation": 4,
     "edge.doctor": 5, "edge.app": 5, "edge.demo": 6, "edge.cli": 7, "edge.__main__": 8,
 }  # fmt: skip

@@ -109,3 +109,19 @@ def test_any_size_of_picture_is_taken(size: tuple[int, int]) -> None:
     picture = np.zeros((*size, 3), np.uint8)
     assert gate.look(picture, 0).relit
     assert not gate.look(picture, RATE_NS).moved
+
+
+def test_a_cut_to_another_scene_is_a_jump_and_somebody_walking_by_is_none() -> None:
+    gate = MotionGate()
+    rng = np.random.default_rng(4)
+    scenes = [
+        np.repeat(np.repeat(rng.integers(0, 255, (9, 16, 3), np.uint8), 40, 0), 40, 1) for _ in range(2)
+    ]
+    now_ns = 0
+    jumped = []
+    for number, scene in enumerate([*[scenes[0]] * 10, *[scenes[1]] * 10]):
+        image = scene.copy()
+        image[100:300, 20 * number : 20 * number + 90] = 200  # somebody
+        now_ns += 66_000_000
+        jumped.append(gate.look(image, now_ns).jumped)
+    assert jumped == [False] * 10 + [True] + [False] * 9

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from edge.errors import SettingsError
 from edge.settings import (
     AlarmOutput,
     BarrierLane,
@@ -17,6 +18,7 @@ from edge.settings import (
     StopOutput,
     TurnstileLane,
 )
+from edge.settings_file import parse_settings
 
 WIRE: dict[str, Any] = {"board": "relays", "channel": 1}
 IN: dict[str, Any] = {"board": "io", "channel": 1}
@@ -105,6 +107,22 @@ def mantrap(**changes: Any) -> dict[str, Any]:
 def test_lanes_whose_wires_do_not_fit_are_refused(kind: Any, section: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         kind.model_validate(section)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (turnstile() | {"pas_in": WIRE}, "unknown option; did you mean 'pass_in'?"),
+        (turnstile(type="turnstyle"), "no type 'turnstyle'; did you mean 'turnstile'?"),
+        (turnstile(pass_in=WIRE | {"contakt": "nc"}), "unknown option; did you mean 'contact'?"),
+        (turnstile(times={"pas_timeout_s": 3}), "unknown option; did you mean 'pass_timeout_s'?"),
+        (mantrap(inner_lock=WIRE | {"energise_to": "lok"}), "input should be 'unlock' or 'lock'"),
+    ],
+)
+def test_a_typing_mistake_in_a_lane_is_an_error_with_a_hint(section: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings({"device": {"id": "box"}, "lanes": {"tripod": section}})
+    assert said in "\n".join(caught.value.problems)
 
 
 def test_all_four_kinds_of_lanes_can_be_configured_and_their_openers_are_known() -> None:

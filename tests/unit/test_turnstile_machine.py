@@ -165,6 +165,19 @@ def test_the_exit_button_lets_one_person_out() -> None:
     assert event(through(made, "passage_out"), "passed") == {"visit": None}
 
 
+def test_a_press_of_the_exit_button_waits_a_moment_for_who_is_let_through_and_no_longer() -> None:
+    made = tripod()
+    made.ask(Ask.OPEN, "person-1")
+    acts = made.step(exit_button=True) + made.step(exit_button=False)
+    assert pulses(acts) == []
+    assert pulses(through(made)) == ["pass_out"]
+    made = tripod()
+    made.ask(Ask.OPEN, "person-1")
+    made.step(exit_button=True)
+    made.wait(3.5, exit_button=False)
+    assert pulses(through(made)) == []
+
+
 @pytest.mark.parametrize("sensor", ["fire", "hold_key"])
 def test_SAFE_2_fire_and_key_give_free_passage_whatever_is_asked(sensor: str) -> None:
     made = tripod()

@@ -68,11 +68,15 @@ class Stage:
         return Lookout("gate", "s1", settings, [self.sense], self.said.append, lambda: self.now_ns)
 
     def show(
-        self, *squares: tuple[int, int], seconds: float = 1 / 15, step: tuple[int, int] = (0, 0)
+        self,
+        *squares: tuple[int, int],
+        seconds: float = 1 / 15,
+        step: tuple[int, int] = (0, 0),
+        wall: int = 80,
     ) -> None:
-        """Show white squares of 60 px at these corners, moving by ``step`` each frame."""
+        """Show white squares of 60 px at these corners, moving by ``step`` each frame, before a wall."""
         for number in range(round(seconds * 15)):
-            image = np.full((360, 640, 3), 80, np.uint8)
+            image = np.full((360, 640, 3), wall, np.uint8)
             for x, y in squares:
                 left, top = x + step[0] * number, y + step[1] * number
                 image[top : top + 60, left : left + 60] = 255
@@ -261,3 +265,76 @@ def test_the_pause_between_reads_never_shrinks_with_age() -> None:
     pauses = [read_pause_s(age / 10) for age in range(3000)]
     assert pauses == sorted(pauses)
     assert pauses[0] == 0.0
+
+
+# When nearly the whole picture is another one at once, a face's place may be somebody else's
+
+
+def face(person: bytes) -> Reading:
+    return Reading(0.9, template=person)
+
+
+@pytest.fixture
+def door() -> Stage:
+    stage = Stage()
+    stage.sense = CannedSense(Kind.FACE)
+    stage.lookout = stage.make(stage.settings)
+    stage.show(seconds=12)
+    stage.told()
+    return stage
+
+
+@pytest.mark.parametrize("after", [face(b"bert"), Reading(flaw="turned")], ids=["read", "flawed"])
+def test_a_settled_name_does_not_stay_with_whoever_is_there_after_a_cut(door: Stage, after: Reading) -> None:
+    door.sense.reading = lambda _: face(b"anna")
+    door.show((100, 100), seconds=1)
+    anna = door.told()[-1].track_id
+    door.lookout.settle(anna)
+    door.sense.reading = lambda _: after
+    door.show((102, 100), seconds=0.2, wall=150)
+    told = door.told()
+    assert [sighting.track_id for sighting in told if sighting.ended] == [anna]
+    assert {sighting.track_id for sighting in told if not sighting.ended}.isdisjoint({anna})
+
+
+def test_the_same_face_after_a_cut_keeps_its_track_and_its_name(door: Stage) -> None:
+    door.sense.reading = lambda _: face(b"anna")
+    door.show((100, 100), seconds=1)
+    (anna,) = {sighting.track_id for sighting in door.told()}
+    door.lookout.settle(anna)
+    reads = len(door.sense.read_sizes)
+    door.show((102, 100), seconds=0.5, wall=150)
+    assert len(door.sense.read_sizes) == reads + 1, "looked at once more"
+    assert door.told() == []
+    assert door.lookout.tracks == 1
+
+
+def test_a_face_that_is_gone_after_a_cut_lends_its_track_to_nobody(door: Stage) -> None:
+    door.sense.reading = lambda _: face(b"anna")
+    door.show((100, 100), seconds=1)
+    anna = door.told()[-1].track_id
+    door.show(seconds=0.2, wall=150)
+    (ended,) = [sighting for sighting in door.told() if sighting.ended]
+    assert ended.track_id == anna
+    assert door.lookout.tracks == 0
+
+
+def test_a_plate_keeps_its_track_when_a_lorry_fills_the_picture(stage: Stage) -> None:
+    stage.show((100, 100), seconds=1)
+    (plate,) = {sighting.track_id for sighting in stage.told()}
+    stage.show((104, 100), seconds=0.5, wall=150)
+    assert {sighting.track_id for sighting in stage.told()} == {plate}
+
+
+def test_reads_of_one_track_keep_apart_once_there_are_enough(stage: Stage) -> None:
+    for number in range(30):  # a camera of 60 frames/s
+        image = np.full((360, 640, 3), 80, np.uint8)
+        image[100:160, 100 + number : 160 + number] = 255
+        stage.seq += 1
+        stage.now_ns += S // 60
+        stage.lookout.step(Frame("gate", stage.seq, stage.now_ns, image))
+    times = [sighting.taken_ns for sighting in stage.told()]
+    assert len(times) >= 8
+    apart = np.diff(times)
+    assert apart[:3].max() <= S // 50, "the first four at once"
+    assert apart[3:].min() >= S * 0.06

@@ -101,7 +101,7 @@ def test_a_small_face_is_not_described() -> None:
 def test_a_face_is_described_in_a_window_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
     canned = CannedFaces()
     measured = FaceQuality("", 40.0, 320.0, 0.1, 120.0, 0.0)
-    monkeypatch.setattr(senses, "measure_face", lambda image, face: measured)
+    monkeypatch.setattr(senses, "measure_face", lambda *_: measured)
     sense = FaceSense(canned, canned, smallest_px=60)
     (read,) = sense.read(IMAGE, sense.find(IMAGE))
     ((shape, face),) = canned.windows
@@ -116,7 +116,7 @@ def test_a_face_is_described_in_a_window_around_it(monkeypatch: pytest.MonkeyPat
 def test_a_flawed_face_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
     canned = CannedFaces()
     measured = FaceQuality("turned", 40.0, 320.0, 0.9, 120.0, 0.0)
-    monkeypatch.setattr(senses, "measure_face", lambda image, face: measured)
+    monkeypatch.setattr(senses, "measure_face", lambda *_: measured)
     (read,) = FaceSense(canned, canned, 60).read(
         IMAGE, [Finding(Box(300, 200, 400, 300), "", canned.faces[0])]
     )
