@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _BITS_PER_BYTE = 10  # start, eight data, stop
 _HISTORY_LENGTH = 100_000
 _DOUBLE_AFTER_NS = 15 * NS_PER_MS
+_JOB_TIMEOUT_S = 60.0  # a machine may be very busy; only a device that is stuck takes so long
 
 
 @dataclass(slots=True)
@@ -186,7 +187,7 @@ class SimulatedLine:
 
         self._jobs.append(job_then_tell)
         self._nudge()
-        if not done.wait(5.0):
+        if not done.wait(_JOB_TIMEOUT_S):
             raise DriverClosed(self.name, "the simulated device's thread does not answer")
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ _HINT_RATE = 0.2
 # A visit is judged again with each read, and the mean of its reads comes nearer to everybody: strangers get
 # about twice the chances of a single picture (2,461 visits of lfw-dev).
 _LOOKS = 2.0
+_MEAN_IS_NEARER = 0.95  # distances of strangers to a mean of two or three pictures, as a share of one's
 _LEVEL_OF_VISIT = 0.97  # neighbourhoods of a mean of three, as a share of those of one picture
 # Where the persons of a gallery are too few to tell how alike people are here, three more are supposed, as
 # alike as half-way between a public set and the most alike group in it (single distances spread 1.8 times as
@@ -100,7 +101,7 @@ class FaceRule:
         """What an operator is told, in English and Chinese."""
         strangers = round(1 / self.rate)
         pictures, visits = (
-            max(0, min(10, round(10 * recall))) if math.isfinite(recall) else None
+            max(0, min(10, math.floor(10 * recall))) if math.isfinite(recall) else None
             for recall in (self.recall, self.visit_recall)
         )
         english = f"At {self.persons} persons and 1 in {strangers:,} strangers accepted, expect to recognise "
@@ -156,7 +157,9 @@ class Asked:
         admitted = persons if among is None else len(among & self.gallery.persons)
         wanted = rate / _LOOKS if of_visits else rate
         limit = self._limit_of_few if persons < _PERSONS_FOR_SCORES else self._limit_of_many
-        threshold = limit(wanted, admitted, among)
+        # Everybody comes nearer to the mean of a visit; scores know that from the neighbourhoods.
+        nearer = _MEAN_IS_NEARER if of_visits and persons < _PERSONS_FOR_SCORES else 1.0
+        threshold = nearer * limit(wanted, admitted, among)
         return FaceRule(
             Measure.DISTANCE if persons < _PERSONS_FOR_SCORES else Measure.SCORE,
             threshold,
@@ -168,7 +171,7 @@ class Asked:
             max(threshold, limit(_HINT_RATE, admitted, among)),
             self._recall(threshold, VISIT_PICTURES),
             among,
-            limit(wanted, persons, None) if among is not None else math.nan,
+            nearer * limit(wanted, persons, None) if among is not None else math.nan,
         )
 
     def _limit_of_many(self, rate: float, admitted: int, among: frozenset[str] | None) -> float:

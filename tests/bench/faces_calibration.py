@@ -140,7 +140,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     people = pictures_by_person(arguments.faces)
-    sides, _ = described(arguments, [path for paths in people.values() for path in paths])
+    detector = "yunet" if arguments.yunet else "hog"
+    everything = [path for paths in people.values() for path in paths]
+    sides, _ = described(arguments, everything, (detector,), with_peer=False)
     side = next(side for side in sides if "gate" in side.label)
     own = {
         name: [path for path in paths if path in side.entries and path in side.probes]

@@ -25,7 +25,7 @@ A person who is taken out is missing from every neighbourhood too.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,11 +161,13 @@ def spread(values: list[list[float]]) -> dict:
     return {"mean": array.mean(axis=0).round(2).tolist(), "spread": array.std(axis=0).round(2).tolist()}
 
 
-def described(arguments: argparse.Namespace, paths: list[Path]) -> tuple[list[Side], dict]:
-    """All sides with the pictures that all of them could describe, and what each could not."""
+def described(
+    arguments: argparse.Namespace, paths: list[Path], detectors: Sequence[str], *, with_peer: bool
+) -> tuple[list[Side], dict]:
+    """All sides, and the pictures that each engine could not describe."""
     engines: dict[str, Templates] = {}
     lost = {}
-    for detector in ("yunet", "hog") if arguments.yunet else ("hog",):
+    for detector in detectors:
         for thorough in (True, False):
             models = ModelSettings(face_detector=detector, yunet_path=arguments.yunet)
             engine = OwnEngine(
@@ -180,16 +182,16 @@ def described(arguments: argparse.Namespace, paths: list[Path]) -> tuple[list[Si
             lost[label] = [*result.without_face, *result.unreadable]
             print(f"{label}: {len(result.templates)} of {len(paths)}, ms {result.ms}", flush=True)
     try:
-        peer = PeerEngine(arguments.keep).describe(paths)
-        engines["peer"], lost["face_recognition"] = peer.templates, [*peer.without_face, *peer.unreadable]
+        if with_peer:
+            peer = PeerEngine(arguments.keep).describe(paths)
+            engines["peer"], lost["face_recognition"] = peer.templates, [*peer.without_face, *peer.unreadable]
     except Unavailable as error:
         print(error)
     sides = []
-    for detector in ("yunet", "hog"):
-        if f"{detector} quick" in engines:
-            full, quick = engines[f"{detector} thorough"], engines[f"{detector} quick"]
-            sides.append(Side(f"ours, {detector}, six views of both", full, full))
-            sides.append(Side(f"ours, {detector}, as at the gate", full, quick))
+    for detector in detectors:
+        full, quick = engines[f"{detector} thorough"], engines[f"{detector} quick"]
+        sides.append(Side(f"ours, {detector}, six views of both", full, full))
+        sides.append(Side(f"ours, {detector}, as at the gate", full, quick))
     if "peer" in engines:
         sides.append(Side("face_recognition", engines["peer"], engines["peer"], is_peer=True))
     return sides, lost
@@ -208,7 +210,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     people = pictures_by_person(arguments.faces)
-    sides, lost = described(arguments, [path for paths in people.values() for path in paths])
+    detectors = ("yunet", "hog") if arguments.yunet else ("hog",)
+    everything = [path for paths in people.values() for path in paths]
+    sides, lost = described(arguments, everything, detectors, with_peer=True)
     result: dict = {"seed": arguments.seed, "splits": arguments.splits, "not described": lost}
     rates = " and ".join(f"{100 * rate:g} %" for rate in RATES)
     print(f"residents named at {rates} of strangers accepted, mean +- spread over the choices")

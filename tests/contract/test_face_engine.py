@@ -23,7 +23,7 @@ from models.face import (
 )
 from models.face.alignment import chip_transform, cut_views
 from models.face.embedder import ConvertedEmbedder, DlibEmbedder
-from models.face.evaluation import describe_pictures, pictures_by_person
+from models.face.evaluation import central_face, describe_pictures, pictures_by_person
 from models.results import BgrImage
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -235,3 +235,22 @@ def test_pictures_that_fail_are_listed_when_many_are_described(
     assert done.without_face == [str(person / "c.png")]
     assert told[-1] == (3, 3)
     assert done.ms["embed"] > 0
+
+
+def test_both_detectors_lead_to_the_same_descriptor(tmp_path: Path, shared_data: Path) -> None:
+    """Of 1,268 faces of lfw-dev 0.039 apart on average, 4 farther than 0.25 (tests/bench/faces_detect.py)."""
+    embedder = open_embedder("dlib-onnx", cache_dir=tmp_path, mirrored=False)
+    hog = open_detector("hog", upsample=1)
+    yunet = open_detector("yunet", yunet_path=shared_data / "models" / "face_detection_yunet_2023mar.onnx")
+    people = pictures_by_person(shared_data / "faces" / "lfw-dev")
+    apart = []
+    for paths in list(people.values())[::40]:
+        image = load_picture(paths[0])
+        faces = [central_face(image, detector.detect(image)) for detector in (hog, yunet)]
+        assert faces[1] is not None
+        if faces[0] is not None:
+            one, other = embedder.embed(image, [face for face in faces if face is not None])
+            apart.append(float(np.linalg.norm(one - other)))
+    assert len(apart) >= 14
+    assert np.mean(apart) < 0.25
+    assert np.mean(np.array(apart) > 0.25) < 0.1

@@ -18,10 +18,10 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,14 +114,10 @@ def run(count: int, seed: int = 1, families: list[str] | None = None) -> list[Ou
         stack.enter_context(WATCH)
         with benches(names, Path(name), seed) as (made, journal):
             shares = [count // len(made) + (i < count % len(made)) for i in range(len(made))]
-            threads = [
-                threading.Thread(target=bench.run, args=(share,), name=f"bench-{bench.name}")
-                for bench, share in zip(made, shares, strict=True)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(len(made), "bench") as threads:
+                jobs = [threads.submit(bench.run, share) for bench, share in zip(made, shares, strict=True)]
+            for job in jobs:
+                job.result()
             for bench in made:
                 bench.remember_final_states()
                 bench.judge()

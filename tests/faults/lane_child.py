@@ -39,7 +39,7 @@ def main(kind: str, folder: Path, decision_id: str) -> None:
         time.sleep(0.005)
     time.sleep(site.settles_s)
     (folder / "up").write_text("up")
-    lane.submit(grant(site.lane, id=decision_id, visit=decision_id, lives_s=5.0))
+    lane.submit(grant(site.lane, id=decision_id, visit=decision_id, lives_s=120.0))
     sys.stdin.readline()
     lane.close()
     for board in boards.values():

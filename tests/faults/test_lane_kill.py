@@ -30,7 +30,7 @@ from edge.lanes import make_safe  # noqa: E402
 from edge.records import Stream, new_id  # noqa: E402
 from edge.store.journal import Journal  # noqa: E402
 
-SAFE_AGAIN_S = 30.0  # the outputs' guard allows 12 s; this machine may be slow
+SAFE_AGAIN_S = 120.0  # the outputs' guard allows 12 s; what it took is printed, this machine may be slow
 QUICK_ONES = [("barrier", point) for point in FAULT_POINTS] + [
     ("door", "actuation.before_off"),
     ("turnstile", "actuation.after_pulse"),
@@ -42,7 +42,7 @@ longest_s = [0.0]
 """From a kill until every relay was safe again, the longest so far."""
 
 
-def until(what: Callable[[], object], within_s: float = 60.0) -> None:
+def until(what: Callable[[], object], within_s: float = 240.0) -> None:
     deadline = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < deadline, "not in time"
@@ -85,7 +85,7 @@ def kill_at(point: str, folder: Path, kind: str = "barrier") -> int:
     decision_id, known = new_id(), SITES[kind]
     with known.make(folder) as site:
         with start(kind, folder, decision_id, point) as child:
-            assert child.wait(60.0) == -signal.SIGKILL
+            assert child.wait(240.0) == -signal.SIGKILL
         killed_s = time.monotonic()
         assert (folder / "up").exists(), "killed before the decision"
         assert make_safe(known.settings(folder)) == ()  # ExecStopPost=gatehouse safe
@@ -107,7 +107,7 @@ def kill_at(point: str, folder: Path, kind: str = "barrier") -> int:
             time.sleep(0.6)
             assert pulses_of(site, known.opener) == pulses, "it was tried again"
         finally:
-            again.communicate(b"\n", timeout=60.0)
+            again.communicate(b"\n", timeout=240.0)
         assert again.returncode == 0
         assert not any(site.lcus.relays)
         kinds = events(folder)
@@ -146,15 +146,25 @@ def main() -> int:
     parser.add_argument("--kind", choices=sorted(SITES))
     parser.add_argument("--point", choices=FAULT_POINTS)
     options = parser.parse_args()
-    for kind in [options.kind] if options.kind else SITES:
-        for point in [options.point] if options.point else FAULT_POINTS:
-            started, pulses = time.monotonic(), 0
-            for _ in range(options.times):
-                with tempfile.TemporaryDirectory() as folder:
-                    pulses = max(pulses, kill_at(point, Path(folder), kind))
-            took_s, safe_s = time.monotonic() - started, longest_s[0]
-            said = f"{options.times} kills, at most {pulses} pulse, safe again within {safe_s:.1f} s"
-            print(f"{kind} {point}: {said}; took {took_s:.0f} s", flush=True)
+    places = [
+        (kind, point)
+        for kind in ([options.kind] if options.kind else SITES)
+        for point in ([options.point] if options.point else FAULT_POINTS)
+    ]
+    pulses = dict.fromkeys(places, 0)
+    started = time.monotonic()
+    for done in range(1, options.times + 1):
+        for kind, point in places:
+            with tempfile.TemporaryDirectory() as folder:
+                pulses[kind, point] = max(pulses[kind, point], kill_at(point, Path(folder), kind))
+        if done % 10 == 0 or done == options.times:
+            print(
+                f"{done} kills at each of {len(places)} places, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
+    for (kind, point), most in pulses.items():
+        print(f"{kind} {point}: {options.times} kills, at most {most} pulse")
+    print(f"every relay was safe again within {longest_s[0]:.1f} s of a kill")
     return 0
 
 
