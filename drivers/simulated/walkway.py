@@ -62,7 +62,7 @@ class SimulatedWalkway:
         script: See the module; more can be added with ``play``.
         turnstile: How the turnstile is built.
         doors: How both doors of the mantrap are built.
-        dialect: Of the LCUS board.
+        dialect, drop_faster_than_ms: Of the LCUS board; patient, because a busy machine delays frames.
 
     Thread: ``simulated-walkway`` moves people; each board has its own. Methods may be called from any.
     """
@@ -76,9 +76,10 @@ class SimulatedWalkway:
         turnstile: TurnstileTraits | None = None,
         doors: DoorTraits | None = None,
         dialect: str = "text",
+        drop_faster_than_ms: float = 10.0,
     ) -> None:
         now_ns = boot_ns()
-        self.lcus = SimulatedLcusBoard(8, dialect, drop_faster_than_ms=40.0, link=lcus_link)
+        self.lcus = SimulatedLcusBoard(8, dialect, drop_faster_than_ms=drop_faster_than_ms, link=lcus_link)
         self.io = SimulatedModbusBoard(
             "waveshare", 1, outputs=0, inputs=len(INPUT_NAMES), name="io", link=io_link
         )

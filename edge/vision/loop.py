@@ -35,8 +35,8 @@ CARRY_S = 0.2
 MOVED_IOU = 0.6
 # A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
 RECHECK_S = 1.0
-# A track is read in every frame until it has so many reads, then at least this apart.
-SOON_READS, PACE_S = 4, 0.06
+# A face is read in every frame until there are so many reads of it, then at least this apart.
+SOON_READS, PACE_S = 4, 0.1
 # Even when nothing moves: a net under the motion gate.
 ROUND_S = 10.0
 # A flawed track is told of this often, so that others know that somebody is there.
@@ -243,8 +243,10 @@ class Lookout:
         if story.settled:
             return has_moved and since_s >= RECHECK_S
         pause_s = read_pause_s((now_ns - track.first_ns) / NS_PER_S)
-        # Two pictures a thirtieth of a second apart are one picture, once there are enough to decide.
-        return has_moved or since_s >= (max(pause_s, PACE_S) if story.told >= SOON_READS else pause_s)
+        if track.kind is Kind.FACE and story.told >= SOON_READS:
+            # Two pictures of a face a thirtieth of a second apart are one picture.
+            pause_s = max(pause_s, PACE_S)
+        return has_moved or since_s >= pause_s
 
     def _search(
         self,

@@ -20,7 +20,9 @@ how much they spread:
 - "visits": as "everybody", with one, two or three pictures of each person enrolled; one, two, three or all of
   the other pictures of a person are a visit, judged by their mean.
 
-A person who is taken out is missing from every neighbourhood too.
+A person who is taken out is missing from every neighbourhood too. In lfw-dev Nan_Wang and Wang_Nan are one
+person; with so few strangers the figure at 0.1 % is little more than whether that one is accepted: run it
+with and without ``--leave-out Wang_Nan``.
 """
 
 import argparse
@@ -205,15 +207,27 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/gatehouse-bench"))
     parser.add_argument("--keep", type=Path, default=Path("/tmp/gatehouse-bench/templates"))
+    parser.add_argument(
+        "--leave-out", nargs="*", default=[], help="names that are not used, such as Wang_Nan of lfw-dev"
+    )
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    people = pictures_by_person(arguments.faces)
+    people = {
+        name: paths
+        for name, paths in pictures_by_person(arguments.faces).items()
+        if name not in arguments.leave_out
+    }
     detectors = ("yunet", "hog") if arguments.yunet else ("hog",)
     everything = [path for paths in people.values() for path in paths]
     sides, lost = described(arguments, everything, detectors, with_peer=True)
-    result: dict = {"seed": arguments.seed, "splits": arguments.splits, "not described": lost}
+    result: dict = {
+        "seed": arguments.seed,
+        "splits": arguments.splits,
+        "left out": arguments.leave_out,
+        "not described": lost,
+    }
     rates = " and ".join(f"{100 * rate:g} %" for rate in RATES)
     print(f"residents named at {rates} of strangers accepted, mean +- spread over the choices")
     for side in sides:

@@ -41,7 +41,7 @@ class Site:
 
 
 def _parking(folder: Path) -> SimulatedSite:
-    return SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs")
+    return SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs", drop_faster_than_ms=10.0)
 
 
 def _walkway(folder: Path) -> SimulatedWalkway:

@@ -384,7 +384,9 @@ def on_a_terminal(command: list[str], limit_s: float) -> tuple[int, str]:
     """Run a command on a terminal of 120 columns; returns its code and all that it drew, without colours."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    others = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+    environ = {name: value for name, value in os.environ.items() if name not in others}
+    environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=environ) as process:
         os.close(child)
         drawn, until_s = bytearray(), time.monotonic() + limit_s

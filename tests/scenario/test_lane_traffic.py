@@ -21,7 +21,13 @@ FAST = BarrierTraits(travel_up_s=0.4, travel_down_s=0.6)
 
 @contextmanager
 def extended(folder: Path, **changes: Any) -> Iterator[Rig]:
-    site = SimulatedSite(lcus_link=folder / "relays", io_link=folder / "inputs", barrier=FAST, extended=True)
+    site = SimulatedSite(
+        lcus_link=folder / "relays",
+        io_link=folder / "inputs",
+        barrier=FAST,
+        drop_faster_than_ms=10.0,
+        extended=True,
+    )
     with rig(folder, site=site, extended=True, **changes) as made:
         made.until_phase("closed")
         yield made
@@ -125,7 +131,9 @@ def test_a_held_opening_ends_in_its_time_and_fleet_mode_when_told(tmp_path: Path
 
 def test_the_boom_is_held_open_at_the_times_of_the_schedule(tmp_path: Path) -> None:
     always = [{"start": "00:00", "end": "00:00"}]
-    site = SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs", barrier=FAST)
+    site = SimulatedSite(
+        lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs", barrier=FAST, drop_faster_than_ms=10.0
+    )
     with rig(tmp_path, site=site, hold_open=always) as made:
         made.until_phase("held_open")
         assert made.lane.status.holds == ("schedule",)
@@ -138,7 +146,9 @@ def test_the_boom_is_held_open_at_the_times_of_the_schedule(tmp_path: Path) -> N
 def test_SAFE_1_a_boom_found_open_after_a_power_cut_is_closed_when_the_lane_is_proven_clear(
     tmp_path: Path,
 ) -> None:
-    site = SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs", barrier=FAST)
+    site = SimulatedSite(
+        lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs", barrier=FAST, drop_faster_than_ms=10.0
+    )
     site.barrier.angle_deg = 90.0  # the power went away while it was up
     site.hold("loop", True)
     times = {"clear_s": 0.5, "power_return_s": 5}

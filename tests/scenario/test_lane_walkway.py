@@ -8,6 +8,7 @@ import pytest
 from lane_rig import CLOCK, grant
 from walkway_rig import MAGNET, WalkwayRig, mantrap_section, tripod_section, walkway_rig
 
+from drivers.simulated.turnstile import TurnstileTraits
 from edge.clock import NS_PER_S
 from edge.lanes import Ask
 from edge.records import Stream
@@ -65,7 +66,8 @@ def test_people_wait_their_turn_and_there_is_never_more_than_one_credit(tmp_path
 
 
 def test_whoever_follows_on_one_permit_is_seen_and_the_alarm_output_sounds(tmp_path: Path) -> None:
-    with walkway_rig(tmp_path, "tripod", tripod_section()) as made:
+    slow = TurnstileTraits(walk_s=2.0)
+    with walkway_rig(tmp_path, "tripod", tripod_section(), turnstile=slow) as made:
         made.site.walk("turnstile", "in", followed=True, **PATIENT)
         made.lane.submit(grant("tripod", lives_s=20.0))
         made.until(lambda: named(made, "tailgated"))
@@ -79,12 +81,12 @@ def test_SAFE_2_fire_drops_the_arm_and_SAFE_1_it_comes_back_only_over_nobody(tmp
         made.until(lambda: made.site.turnstile.is_free)
         assert ask(made, Ask.RELEASE, "release-1") == ("cancelled", "not_held_remotely")
         made.site.hold("fire", False)
-        for _ in range(24):  # people go through for longer than the reset time
-            made.site.walk("turnstile", "out", **PATIENT)
-            time.sleep(0.25)
-        assert made.site.turnstile.is_free
+        now_s = (CLOCK.boot_ns() - made.site.epoch_ns) / NS_PER_S
+        walker = {"kind": "walker", "way": "out", **PATIENT}
+        made.site.play([walker | {"at": now_s + 0.25 * i} for i in range(26)])  # longer than the reset time
         made.until(lambda: not made.site.turnstile.is_free)
         made.until_phase("idle")
+        assert len(made.site.turnstile.passed) == 26
         assert made.site.turnstile.hits == []
 
 
