@@ -5,7 +5,7 @@
 Starts ``edge.vision.child`` as the daemon does (``VisionProcess``), with the networks already converted, on
 
 - the close shot of the shared film as a folder of pictures, for the time to the first decision: the evidence
-  and the rule are those of the daemon, the gallery is the two portraits and one picture of the shot;
+  and the rule are those of the daemon, the gallery is the two portraits and the first picture of the shot;
 - the whole film, and the film enlarged to 1280x720, for the memory while it plays and after.
 
 Memory is the resident set (RSS) that the process itself reports with its statistics, its peak (VmHWM), and
@@ -68,8 +68,8 @@ def gallery_of(models: ModelSettings, cache: Path, clip: Path, close: Path) -> G
     for name in PERSONS:
         image = load_picture(clip / f"{name}.png")
         entries.append((name, embedder.embed(image, [single_face(image, detector)])[0]))
-    last = load_picture(max(close.iterdir()))
-    entries.append((PERSONS[0], embedder.embed(last, [single_face(last, detector)])[0]))
+    first = load_picture(min(close.iterdir()))
+    entries.append((PERSONS[0], embedder.embed(first, [single_face(first, detector)])[0]))
     return Gallery.build(face_set(models), entries)
 
 
