@@ -315,10 +315,11 @@ def test_a_killed_process_goes_on_where_the_film_is_by_then(film: Path) -> None:
     with watched(ReplayCamera(source=str(film), looks_for=LOOKS_FOR)) as seen:
         seen.await_frames()
         os.kill(seen.eye.stats.pid, signal.SIGKILL)
-        # The film of three seconds is over before a new process has loaded its networks.
+        # Of the 45 frames in three seconds, those are over that pass while a new process loads its networks:
+        # at least the second of its back-off.
         time.sleep(3.0)
-        wait_for(lambda: seen.eye.stats.film_ended, 30.0, "the end of the film")
-        assert seen.eye.stats.stats.frames == 0
+        wait_for(lambda: seen.eye.stats.film_ended, 60.0, "the end of the film")
+        assert seen.eye.stats.stats.frames <= 32
 
 
 def test_models_that_cannot_be_loaded_are_the_named_cause(tmp_path: Path, camera: SimulatedCamera) -> None:
