@@ -94,7 +94,8 @@ class Judge(Books):
     ) -> None:
         if self.cause_ns == -(1 << 62):
             raise Violation("SAFE-4: unlocked at start-up, without any cause")
-        asked = any(r.ask is Ask.OPEN and now_ns <= r.not_after_ns for r in inputs.requests)
+        # Staff may hold it open and take that back in one breath.
+        asked = any(r.ask in (Ask.OPEN, Ask.HOLD) and now_ns <= r.not_after_ns for r in inputs.requests)
         button = self.word(inputs, "exit_button") or before.pressed
         if not (asked or button or after.holds or before.holds):
             raise Violation("ACC-1: unlocked though nobody was let in")
