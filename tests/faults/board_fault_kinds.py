@@ -160,7 +160,14 @@ def faults_of(family: Family) -> list[Fault]:
         Fault("silence", put(silent=True), silent, no_answer),
         Fault("deaf", put(mute=True), silent, no_answer),
         Fault("lost reply", put(drop_replies=1), silent, no_answer, lasts=False),
-        Fault("late", put(late_ms=TIMEOUT_MS * 1.5), silent | {"stray"} if answers else silent, no_answer),
+        Fault(
+            "late",
+            put(late_ms=TIMEOUT_MS * 1.5),
+            silent | {"stray", "garbled"}
+            if answers
+            else silent,  # it may come in the middle of another answer
+            no_answer,
+        ),
         Fault(
             "slow", put(late_ms=TIMEOUT_MS * 0.7), frozenset({"slow", "silent"} if answers else ()), no_answer
         ),

@@ -124,7 +124,7 @@ def run(count: int, seed: int = 1, families: list[str] | None = None) -> list[Ou
             journal.flush()
             written = Counter(
                 event["subject"]
-                for row in journal.tail(0)
+                for row in journal.tail(0, (), 10_000_000)
                 for event in [json.loads(row.payload)]
                 if event["type"] == "gh.board.faulted.v1"
             )
