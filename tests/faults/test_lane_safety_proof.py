@@ -7,6 +7,7 @@ from lane_proof import GOT_AWAY, PROOFS, is_caught
 from proof_kit import prove
 
 STEPS = 20_000
+SEED = 20261123
 LEAST_TRANSITIONS = {"barrier": 25, "door": 12, "turnstile": 6, "mantrap": 15}
 PROMISES = ("SAFE-1", "SAFE-2", "SAFE-3", "SAFE-4")
 
@@ -14,7 +15,7 @@ PROMISES = ("SAFE-1", "SAFE-2", "SAFE-3", "SAFE-4")
 @pytest.mark.parametrize("name", sorted(PROOFS))
 def test_SAFE_1_SAFE_2_SAFE_3_SAFE_4_hold_at_every_step_of_every_story(name: str) -> None:
     world = PROOFS[name].world
-    assert prove(world, STEPS) >= STEPS
+    assert prove(world, STEPS, seed=SEED) >= STEPS  # always the same here; new ones in the long form
     assert len(world.phases_seen) >= LEAST_TRANSITIONS[name]  # the stories have been everywhere
 
 
