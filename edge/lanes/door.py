@@ -107,8 +107,8 @@ class DoorTurn(Turn[DoorState, DoorInputs, DoorLane]):
         self.enter(DoorPhase.HELD)
 
     def end_hold(self) -> None:
-        """Lock after the last hold, unless somebody is at the exit button."""
-        if self.state.pressed:
+        """Lock after the last hold, unless somebody is at the exit button now."""
+        if self.sensor("exit_button") is True:
             self.let_pass(None)
             self.enter(DoorPhase.OPEN if self.state.leaf else DoorPhase.UNLOCKED)
             return
