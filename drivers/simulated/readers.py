@@ -4,8 +4,10 @@ The OSDP readers are no mirror of our driver: libosdp in its PD mode checks addr
 the secure channel, keeps the time of its outputs itself, and takes a key only as a real reader does.
 """
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,18 @@ from drivers.simulated.line import SimulatedLine
 _TURN_NS = 10 * NS_PER_MS
 _REPEAT_NS = 300 * NS_PER_MS
 _DROPPED_NS = bridge.OLDEST_MS * NS_PER_MS
+
+
+@cache
+def _status_answer(tampered: bool) -> dict[str, Any]:
+    # libosdp 3.2.9 gives back a reference to the answer that is not its own, and loses the tuple around it,
+    # which still points there: a fresh dictionary would be freed under the feet of the garbage collector. So
+    # there is one per state, it is never freed, and each lost tuple makes up for the reference taken.
+    osdp = library.load_libosdp()
+    report = {"type": osdp.STATUS_REPORT_LOCAL, "nr_entries": 2, "report": bytes((tampered, 0))}
+    answer = {"command": osdp.CMD_STATUS, **report}
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(answer))
+    return answer
 
 
 @dataclass(slots=True)
@@ -185,8 +199,7 @@ class SimulatedOsdpLine(SimulatedLine):
             ticks = command["timer_count"] if code == library.OUTPUT_ON_FOR else 0
             self._switch(peer, channel, code != library.OUTPUT_OFF, ticks)
         elif kind == osdp.CMD_STATUS:
-            report = {"type": osdp.STATUS_REPORT_LOCAL, "nr_entries": 2, "report": bytes((peer.tampered, 0))}
-            return 0, {"command": osdp.CMD_STATUS, **report}
+            return 0, _status_answer(peer.tampered)
         return 0, None
 
     def _switch(self, peer: OsdpPeer, channel: int, on: bool, ticks: int) -> None:

@@ -1,5 +1,8 @@
 """One contract for every reader line: OSDP against libosdp itself, Wiegand against a simulated bridge."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -358,6 +361,53 @@ def test_a_missing_library_is_named_with_the_way_to_get_it() -> None:
 
     with pytest.raises(DriverUnavailable, match=r"pip install 'gatehouse\[osdp\]'"):
         load_libosdp(absent)
+
+
+ASK_FOR_STATUS = """
+import gc, time
+from drivers.reader import osdp_library as library
+from drivers.simulated.readers import SimulatedOsdpLine
+
+class Panel:
+    inbox = b""
+    def read(self, limit, timeout_s):
+        piece, self.inbox = self.inbox[:limit], self.inbox[limit:]
+        return piece
+    def write(self, data):
+        peer.inbox += data
+        return len(data)
+
+osdp, key = library.load_libosdp(), bytes(range(16))
+line = SimulatedOsdpLine({5: key})
+peer, panel, asked = line.peers[5], Panel(), 0
+line.power_up()
+described = library.identity("a", 5, osdp.FLAG_ENFORCE_SECURE, key, library.Channel(panel))
+control, until_s = osdp.ControlPanel([described]), time.monotonic() + 30
+while asked < 40 and time.monotonic() < until_s:
+    control.refresh()
+    peer.device.refresh()
+    panel.inbox, peer.outbox = panel.inbox + peer.outbox, b""
+    if control.sc_status() and control.submit_command(0, library.local_status(osdp)):
+        asked += 1
+    time.sleep(0.002)
+for _ in range(5):
+    gc.collect()
+print(asked)
+"""
+
+
+def test_answers_of_the_simulated_reader_outlive_what_libosdp_does_with_them() -> None:
+    """Freed memory is overwritten here, so that a reference too few ends the process every time."""
+    pytest.importorskip("osdp_sys", reason="libosdp is not installed (extra osdp)")
+    done = subprocess.run(
+        [sys.executable, "-c", ASK_FOR_STATUS],
+        env=os.environ | {"PYTHONMALLOC": "debug"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "40\n"), done.stderr[-2000:]
 
 
 # The bridge
