@@ -179,9 +179,9 @@ def test_which_networks_look_stands_in_the_retained_state_and_is_said_anew_when_
 
 def test_DEL_1_acknowledgements_of_what_was_never_sent_settle_nothing(tmp_path: Path) -> None:
     with Bench(tmp_path, protocol="5") as bench:
-        box = bench.box()
-        box.happen(30)
         with Stranger(bench.broker, TOPICS.event(Stream.ACCESS)) as rogue:
+            box = bench.box()
+            box.happen(30)
             until(lambda: len(rogue.bodies(TOPICS.event(Stream.ACCESS))) >= 15)
             epoch = box.journal.epoch
             rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 30})  # 15 were sent
