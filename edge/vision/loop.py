@@ -35,8 +35,9 @@ CARRY_S = 0.2
 MOVED_IOU = 0.6
 # A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
 RECHECK_S = 1.0
-# A face is read in every frame until there are so many reads of it, then at least this apart.
-SOON_READS, PACE_S = 4, 0.1
+# A face is read in every frame until there are so many reads of it, then at least this apart: what a sixth read
+# says, the fifth has said unless the face has turned.
+SOON_READS, PACE_S = 4, 0.2
 # Even when nothing moves: a net under the motion gate.
 ROUND_S = 10.0
 # A flawed track is told of this often, so that others know that somebody is there.
@@ -244,7 +245,7 @@ class Lookout:
             return has_moved and since_s >= RECHECK_S
         pause_s = read_pause_s((now_ns - track.first_ns) / NS_PER_S)
         if track.kind is Kind.FACE and story.told >= SOON_READS:
-            # Two pictures of a face a thirtieth of a second apart are one picture.
+            # Two pictures of a face a moment apart are one picture.
             pause_s = max(pause_s, PACE_S)
         return has_moved or since_s >= pause_s
 
@@ -265,7 +266,7 @@ class Lookout:
         for track in tracks:
             self._stories.setdefault(track.id, _Story())
         wanted = [
-            (track, finding)
+            (track, replace(finding, reads=self._stories[track.id].told))
             for track, finding in zip(tracks, findings, strict=True)
             if self._wants_read(track, frame.taken_ns)
         ]

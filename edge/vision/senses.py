@@ -19,8 +19,9 @@ from edge.settings import LivenessModel, ModelSettings
 from edge.vision.liveness import cues_of
 from edge.vision.tracking import FAR_TEXT, LEAST_TEXT, text_distance
 from models.face import AlignedFace, FaceDetector, FaceEmbedder, FaceQuality, align_faces, measure_face
-from models.face.contracts import DescribesAligned
+from models.face.contracts import DescribesAligned, View
 from models.face.living import LivingClassifier, LivingInput
+from models.face.quality import glance_at_face
 from models.plate import PlateReader, open_reader
 from models.plate.quality import measure_plate
 from models.plate.reader import TimedReader
@@ -49,11 +50,13 @@ class Finding:
         box: In pixels of the picture it was found in.
         text: What a plate reads as, if that is known and sure; tells plates apart.
         source: What the sense needs to read it.
+        reads: How often its track has been read before.
     """
 
     box: Box
     text: str = ""
     source: Any = None
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,7 @@ class _Look:
     aligned: AlignedFace
     measured: FaceQuality
     points: tuple[float, ...]
+    view: View
 
 
 class Sense(Protocol):
@@ -181,18 +185,21 @@ class FaceSense:
         points = () if landmarks is None else tuple(float(value) for value in landmarks.ravel())
         if finding.box.height < self.smallest_px:
             return Reading(flaw="too small", points=points)
+        if flaw := glance_at_face(image, finding.source):
+            return Reading(flaw=flaw, points=points)
         # Alignment converts the whole picture it is given; a window around the face is far less.
         window, face = _window(image, finding.source)
         aligned = align_faces(window, [face])[0]
         measured = measure_face(window, face, aligned)
         if measured.flaw:
             return Reading(flaw=measured.flaw, points=points)
-        return _Look(window, face, aligned, measured, points)
+        return _Look(window, face, aligned, measured, points, _view(finding.reads))
 
     def _describe(self, looks: Sequence["_Look"]) -> Sequence[NDArray[np.float32]]:
         embedder = self.embedder
         if isinstance(embedder, DescribesAligned):
-            return list(embedder.embed_aligned([look.aligned for look in looks]))
+            aligned, views = [look.aligned for look in looks], [look.view for look in looks]
+            return list(embedder.embed_aligned(aligned, views))
         return [embedder.embed(look.window, [look.face])[0] for look in looks]
 
     def _cues(self, image: Image, box: Box) -> Mapping[str, float]:
@@ -319,6 +326,15 @@ def _window(image: Image, face: FaceDetection) -> tuple[Image, FaceDetection]:
         face.left - left, face.top - top, face.right - left, face.bottom - top, face.score, points
     )
     return image[top:bottom, left:right], moved
+
+
+def _view(reads: int) -> View:
+    """The first read of a track is worth two views. Later ones take turns: the visit's mean has both anyway.
+
+    >>> [_view(reads).value for reads in range(4)]
+    ['both', 'seen', 'mirrored', 'seen']
+    """
+    return View.BOTH if reads == 0 else View.SEEN if reads % 2 else View.MIRRORED
 
 
 def _face_weight(measured: FaceQuality) -> float:

@@ -1,6 +1,7 @@
 """The contracts of the face engine: something that finds faces, something that describes them."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +10,14 @@ from numpy.typing import NDArray
 from models.face.alignment import AlignedFace
 from models.face.distances import PairDistances
 from models.results import BgrImage, FaceDetection
+
+
+class View(Enum):
+    """What of an aligned face is described. One alone takes half the time of both."""
+
+    BOTH = "both"
+    SEEN = "seen"
+    MIRRORED = "mirrored"
 
 
 class FaceDetector(Protocol):
@@ -60,6 +69,13 @@ class FaceEmbedder(Protocol):
 class DescribesAligned(Protocol):
     """An embedder whose frame is dlib's chip: it need not align faces that are aligned already."""
 
-    def embed_aligned(self, faces: Sequence[AlignedFace]) -> NDArray[np.float32]:
-        """The same as ``embed`` for faces of any pictures, in one call: (n, dimensions) float32."""
+    def embed_aligned(
+        self, faces: Sequence[AlignedFace], views: Sequence[View] | None = None
+    ) -> NDArray[np.float32]:
+        """The same as ``embed`` for faces of any pictures, in one call: (n, dimensions) float32.
+
+        Args:
+            faces: Of any pictures.
+            views: What to describe of each, for reads of one visit that are fused anyway; None: as ``embed``.
+        """
         ...

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.errors import InferenceFailed, ModelMismatch, ModelNotFound
 from models.face.alignment import AlignedFace, align_faces, cut_views
-from models.face.contracts import FaceEmbedder
+from models.face.contracts import FaceEmbedder, View
 from models.face.described import DescribedEmbedder, Description
 from models.face.distances import CAPPED, EXACT, PairDistances
 from models.face.dlib_convert import Form, ensure_converted
@@ -49,8 +49,11 @@ class DlibEmbedder:
         """Describe faces of one picture: (n, 128) float32, in the order given."""
         return self.embed_aligned(align_faces(image, faces))
 
-    def embed_aligned(self, faces: Sequence[AlignedFace]) -> NDArray[np.float32]:
-        """The same for faces that are already aligned."""
+    def embed_aligned(
+        self, faces: Sequence[AlignedFace], views: Sequence[View] | None = None
+    ) -> NDArray[np.float32]:
+        """The same for faces that are already aligned; always one view, as seen."""
+        del views
         return self.describe([face.chip for face in faces])
 
     def describe(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -97,13 +100,23 @@ class ConvertedEmbedder:
             means.append(described.mean(axis=0, dtype=np.float32))
         return np.stack(means)
 
-    def embed_aligned(self, faces: Sequence[AlignedFace]) -> NDArray[np.float32]:
+    def embed_aligned(
+        self, faces: Sequence[AlignedFace], views: Sequence[View] | None = None
+    ) -> NDArray[np.float32]:
         """The same for faces that are already aligned, never ``thorough``."""
-        chips = [face.chip for face in faces]
-        if not self._mirrored:
-            return self.describe(chips)
-        both = self.describe([*chips, *(chip[:, ::-1] for chip in chips)])
-        return (both[: len(chips)] + both[len(chips) :]) / np.float32(2)
+        usual = View.BOTH if self._mirrored else View.SEEN
+        wanted = [usual] * len(faces) if views is None else list(views)
+        chips, owners = [], []
+        for number, (face, view) in enumerate(zip(faces, wanted, strict=True)):
+            if view is not View.MIRRORED:
+                chips.append(face.chip)
+                owners.append(number)
+            if view is not View.SEEN:
+                chips.append(face.chip[:, ::-1])
+                owners.append(number)
+        sums = np.zeros((len(faces), self.dimensions), np.float32)
+        np.add.at(sums, owners, self.describe(chips))
+        return sums / np.bincount(owners, minlength=len(faces)).astype(np.float32)[:, None]
 
     def describe(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Describe aligned chips, (150, 150, 3) uint8 RGB each: (n, 128) float32."""

@@ -20,6 +20,7 @@ LEAST_SHARPNESS = 56.0  # loses 1 % of good faces, catches 79 % of those that mo
 MOST_TURN = 0.55
 DARKEST, BRIGHTEST = 20.0, 235.0
 MOST_CUT = 0.2
+_SURELY_DARK, _SURELY_BRIGHT = 15.0, 250.0  # of the box, for what is only glanced at
 _LAG = 4  # pixels of the chip between the points whose curvature counts as detail
 
 
@@ -71,6 +72,24 @@ def measure_face(
     sideways = float((nose - middle) @ between) / eye_distance**2
     grey = cv2.cvtColor(face.chip, cv2.COLOR_RGB2GRAY)[30:130, 30:120]
     return _judged(eye_distance, _sharpness(grey), sideways, float(grey.mean()), _outside(image, detection))
+
+
+def glance_at_face(image: BgrImage, detection: FaceDetection) -> str:
+    """A flaw that shows without aligning the face, which takes a millisecond; "" when it needs a closer look.
+
+    Only what ``measure_face`` would certainly find as well (its limits are left a wide berth).
+    """
+    height, width = image.shape[:2]
+    across, down = detection.right - detection.left, detection.bottom - detection.top
+    left, right = (int(np.clip(detection.left + part * across, 0, width)) for part in (0.2, 0.8))
+    top, bottom = (int(np.clip(detection.top + part * down, 0, height)) for part in (0.25, 0.9))
+    inner = image[top : bottom : max(1, (bottom - top) // 24), left : right : max(1, (right - left) // 24)]
+    if not inner.size:
+        return ""
+    brightness = float(cv2.cvtColor(np.ascontiguousarray(inner), cv2.COLOR_BGR2GRAY).mean())
+    if brightness < _SURELY_DARK:
+        return "too dark"
+    return "too bright" if brightness > _SURELY_BRIGHT else ""
 
 
 def _judged(

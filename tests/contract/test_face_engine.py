@@ -1,5 +1,6 @@
 """The face engine on real pictures: every detector and embedder keeps the same promises."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,8 +23,10 @@ from models.face import (
     single_face,
 )
 from models.face.alignment import chip_transform, cut_views
+from models.face.contracts import View
 from models.face.embedder import ConvertedEmbedder, DlibEmbedder
 from models.face.evaluation import central_face, describe_pictures, pictures_by_person
+from models.face.quality import assess_face, glance_at_face
 from models.results import BgrImage
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -167,6 +170,29 @@ def test_a_mirrored_embedder_says_the_same_of_a_face_and_its_mirror_image(
     np.testing.assert_allclose(one, other, atol=1e-5)
     plain = embedder.embed(officer, [single_face(officer, open_detector("hog"))])[0]
     assert 0.01 < np.linalg.norm(one - plain) < 0.35  # comparable, and not the same
+
+
+def test_views_can_be_described_one_at_a_time_and_their_mean_is_both(
+    tmp_path: Path, officer: BgrImage
+) -> None:
+    mirrored = open_embedder("auto", cache_dir=tmp_path)
+    assert isinstance(mirrored, ConvertedEmbedder)
+    face = align_faces(officer, [single_face(officer, open_detector("hog"))])[0]
+    seen, other, both = mirrored.embed_aligned([face] * 3, [View.SEEN, View.MIRRORED, View.BOTH])
+    assert np.linalg.norm(seen - other) > 0.02
+    np.testing.assert_allclose((seen + other) / 2, both, atol=1e-5)
+    np.testing.assert_allclose(mirrored.embed_aligned([face])[0], both, atol=1e-5)
+    assert mirrored.embed_aligned([]).shape == (0, mirrored.dimensions)
+
+
+def test_a_glance_finds_only_flaws_that_a_closer_look_would_find_too(officer: BgrImage) -> None:
+    face = single_face(officer, open_detector("hog"))
+    assert glance_at_face(officer, face) == ""
+    for gain, offset, flaw in ((0.05, 0, "too dark"), (1.0, 235, "too bright")):
+        spoilt = cv2.convertScaleAbs(officer, alpha=gain, beta=offset).view(np.uint8)
+        assert (glance_at_face(spoilt, face), assess_face(spoilt, face)) == (flaw, flaw)
+    beside = replace(face, left=-90.0, right=-10.0)
+    assert glance_at_face(officer, beside) == ""
 
 
 def test_our_own_chip_is_dlibs_to_a_fraction_of_a_pixel(embedder: FaceEmbedder, officer: BgrImage) -> None:
