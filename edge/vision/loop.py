@@ -35,8 +35,8 @@ CARRY_S = 0.2
 MOVED_IOU = 0.6
 # A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
 RECHECK_S = 1.0
-# A face is read in every frame until there are so many reads of it, then at least this apart: what a sixth read
-# says, the fifth has said unless the face has turned.
+# A face is read in every frame until there are so many reads of it, then at least this apart: a sixth read
+# says what the fifth has said, unless the face has turned.
 SOON_READS, PACE_S = 4, 0.2
 # Even when nothing moves: a net under the motion gate.
 ROUND_S = 10.0

@@ -178,23 +178,25 @@ def test_which_networks_look_stands_in_the_retained_state_and_is_said_anew_when_
 
 
 def test_DEL_1_acknowledgements_of_what_was_never_sent_settle_nothing(tmp_path: Path) -> None:
-    with Bench(tmp_path, protocol="5") as bench:
-        with Stranger(bench.broker, TOPICS.event(Stream.ACCESS)) as rogue:
-            box = bench.box()
-            box.happen(30)
-            until(lambda: len(rogue.bodies(TOPICS.event(Stream.ACCESS))) >= 15)
-            epoch = box.journal.epoch
-            rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 30})  # 15 were sent
-            rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 2**62})
-            rogue.say(TOPICS.ack, {"stream": "access", "epoch": "0" * 32, "upto": 5})
-            rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": True})
-            rogue.say(TOPICS.ack, {"stream": "nothing", "epoch": epoch, "upto": 1})
-            rogue.say(TOPICS.ack, b"\xff\x00")
-            rogue.say(TOPICS.ack, b"[" * 4000)
-            rogue.say(TOPICS.ack, b"")
-            assert box.backlog() == 30
-            rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 7})
-            until(lambda: box.backlog() == 23, what="a plausible one settles what it names")
+    with (
+        Bench(tmp_path, protocol="5") as bench,
+        Stranger(bench.broker, TOPICS.event(Stream.ACCESS)) as rogue,
+    ):
+        box = bench.box()
+        box.happen(30)
+        until(lambda: len(rogue.bodies(TOPICS.event(Stream.ACCESS))) >= 15)
+        epoch = box.journal.epoch
+        rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 30})  # 15 were sent
+        rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 2**62})
+        rogue.say(TOPICS.ack, {"stream": "access", "epoch": "0" * 32, "upto": 5})
+        rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": True})
+        rogue.say(TOPICS.ack, {"stream": "nothing", "epoch": epoch, "upto": 1})
+        rogue.say(TOPICS.ack, b"\xff\x00")
+        rogue.say(TOPICS.ack, b"[" * 4000)
+        rogue.say(TOPICS.ack, b"")
+        assert box.backlog() == 30
+        rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 7})
+        until(lambda: box.backlog() == 23, what="a plausible one settles what it names")
 
 
 def test_a_backlog_goes_out_through_the_small_window_of_a_broker(tmp_path: Path) -> None:
