@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 # Reading an LCUS board takes 0.2 s in which nobody can be let in: after every switching, and else seldom.
 CHECK_EVERY_NS, READ_SLOW_BOARD_EVERY_NS = 15 * NS_PER_S, 60 * NS_PER_S
 CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at this often
+# A board that cannot be read hides a relay that hung for a moment: fresh from use, it is told often.
+RETELL_EVERY_NS, RETELL_FOR_NS = 3 * NS_PER_S, 60 * NS_PER_S
 RETRY_NS = 50 * NS_PER_MS
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
 NEVER_NS = 1 << 62
@@ -74,6 +76,7 @@ class Relays:
         self._not_safe: dict[int, int] = {}  # channel -> times it was read back as not safe
         self._unconfirmed: set[int] = set()  # written, with nothing to show that the frame arrived
         self._to_repeat: set[int] = set()  # written once to a board that acknowledges nothing
+        self._retell_until_ns: dict[int, int] = {}  # of a board that cannot be read, by channel
         self._refreshed = 0  # the channel whose safe state was last written again for no reason
         self._next_check_ns = 0
         self.heard_ns = 0  # CLOCK_BOOTTIME of the last sound answer
@@ -200,6 +203,8 @@ class Relays:
             self._away.pop(channel, None)
         can = board.capabilities
         self._interlock.back((self._board_name, channel), written_ns, is_sure=not can.reads_back)
+        if not can.reads_back:
+            self._retell_until_ns[channel] = written_ns + RETELL_FOR_NS
         if not can.acknowledges:
             self._unconfirmed.add(channel)
             self._to_repeat.add(channel)
@@ -238,7 +243,8 @@ class Relays:
         """Compare the relays with what they should be, when it is time.
 
         Where a board cannot be read, safe states are written again instead, because it may have lost its
-        power for a moment: all of them where it acknowledges, which takes no time; else one relay in turn.
+        power for a moment: all of them where it acknowledges, which takes no time; else one relay in turn,
+        those first that were away lately.
 
         Args:
             board: It.
@@ -251,8 +257,11 @@ class Relays:
         can = board.capabilities
         is_slow = can.reads_back and not can.acknowledges
         every_ns = READ_SLOW_BOARD_EVERY_NS if is_slow else CHECK_EVERY_NS
-        self._next_check_ns = now_ns + (CHECK_DOUBTFUL_NS if self._not_safe else every_ns)
         away = self.away()
+        fresh = {ch for ch, until_ns in self._retell_until_ns.items() if until_ns > now_ns and ch not in away}
+        if fresh:
+            every_ns = RETELL_EVERY_NS
+        self._next_check_ns = now_ns + (CHECK_DOUBTFUL_NS if self._not_safe else every_ns)
         safe = {ch: out.safe_energised for ch, out in self._outputs.items() if ch not in away}
         if can.reads_back:
             try:
@@ -269,7 +278,8 @@ class Relays:
                 if channel <= len(states):
                     self._judge(board, channel, is_safe=states[channel - 1] is energised)
         else:
-            for channel in sorted(safe) if can.acknowledges else self._next_in_turn(safe):
+            first = fresh & set(safe) or set(safe)
+            for channel in sorted(safe) if can.acknowledges else self._next_in_turn(first):
                 with self._line.turn():
                     board.write_output(channel, safe[channel])
         self._unconfirmed.clear()

@@ -82,6 +82,7 @@ class Window:
     fault: str
     start_ns: int
     reconnects: int
+    before: Mapping[str, int]  # faults of an episode that still went on when it began
     end_ns: int = 1 << 62
 
 
@@ -103,10 +104,16 @@ class Bench:
     """One board of a family, its owner, and somebody who uses and breaks it. Thread: ``bench-<family>``."""
 
     def __init__(
-        self, name: str, board: Any, worker: BoardWorker, heard: list[tuple[int, str]], seed: int
+        self,
+        name: str,
+        board: Any,
+        worker: BoardWorker,
+        heard: list[tuple[int, str]],
+        recovered: list[tuple[int, Mapping[str, int]]],
+        seed: int,
     ) -> None:
         self.name, self._family = name, FAMILIES[name]
-        self._board, self._worker, self.heard = board, worker, heard
+        self._board, self._worker, self.heard, self.recovered = board, worker, heard, recovered
         self._chance = random.Random(f"{seed} {name}")
         self._windows: list[Window] = []
         self._ordered: Counter[int] = Counter()
@@ -126,6 +133,10 @@ class Bench:
             self._inject(turn if number < len(kinds) else self._chance.choice(kinds))
         self._until(self._is_well, BACK_WITHIN_S)
         self._until(lambda: self._answered == self._asked, 5.0)
+        if not self._family.reads:
+            # Nobody sees what a relay does there: it is told again in turn.
+            mended_ns = CLOCK.boot_ns()
+            self._until(lambda: WATCH.own_s(mended_ns) * NS_PER_S > AFTER_FAULT_NS, BACK_WITHIN_S)
 
     def _inject(self, fault: Fault) -> None:
         self.outcomes.injected[fault.name] += 1
@@ -135,7 +146,8 @@ class Bench:
         elif self._chance.random() < 0.5:
             self._use(fault.avoid)
             time.sleep(self._chance.uniform(0.0, 0.12))
-        window = Window(fault.name, CLOCK.boot_ns(), self._worker.status.reconnects)
+        status = self._worker.status
+        window = Window(fault.name, CLOCK.boot_ns(), status.reconnects, status.faults)
         self._windows.append(window)
         fault.apply(self._board, self._chance)
         for_s = NAMED_WITHIN_S if fault.names else self._chance.uniform(0.2, 0.6)
@@ -201,7 +213,16 @@ class Bench:
         heard = {name for at_ns, name in self.heard[-200:] if at_ns >= window.start_ns}
         # On a machine that is too busy a board may be lost meanwhile; opening it again mends everything.
         was_lost = self._worker.status.reconnects > window.reconnects
-        return bool(heard & fault.names) or (was_lost and bool(heard))
+        return bool(heard & fault.names) or (was_lost and bool(heard)) or self._is_counted(fault, window)
+
+    def _is_counted(self, fault: Fault, window: Window) -> bool:
+        """A late answer to the fault before may open an episode just before this one: then it is counted."""
+        counts = [faults for at_ns, faults in self.recovered[-20:] if at_ns >= window.start_ns]
+        return any(
+            now.get(name, 0) > window.before[name]
+            for now in (*counts[:1], self._worker.status.faults if not counts else {})
+            for name in fault.names & set(window.before)
+        )
 
     def _is_well(self) -> bool:
         self._look()

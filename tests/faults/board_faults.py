@@ -83,6 +83,7 @@ def benches(families: list[str], folder: Path, seed: int) -> Iterator[tuple[list
             stack.enter_context(board)
         settings = settings_of({name: board.port for name, board in simulated.items()})
         heard: dict[str, list[tuple[int, str]]] = {name: [] for name in families}
+        recovered: dict[str, list[tuple[int, Mapping[str, int]]]] = {name: [] for name in families}
         alarms = Alarms(CLOCK)
         journal = Journal(folder / "events.db", CLOCK, tenant="home", device="bench", alarms=alarms)
         stack.callback(journal.close)
@@ -92,6 +93,8 @@ def benches(families: list[str], folder: Path, seed: int) -> Iterator[tuple[list
             journal.append(draft)
             if draft.type == "board.faulted":
                 heard[draft.subject].append((CLOCK.boot_ns(), draft.data["fault"]))
+            if draft.type == "board.recovered":
+                recovered[draft.subject].append((CLOCK.boot_ns(), draft.data["faults"]))
 
         def note_alarm(alarm: Alarm, raised: bool) -> None:
             kind = "alarm.raised" if raised else "alarm.cleared"
@@ -104,7 +107,13 @@ def benches(families: list[str], folder: Path, seed: int) -> Iterator[tuple[list
         for name in families:
             stack.callback(workers[name].close)
             workers[name].start()
-        yield [Bench(name, simulated[name], workers[name], heard[name], seed) for name in families], journal
+        yield (
+            [
+                Bench(name, simulated[name], workers[name], heard[name], recovered[name], seed)
+                for name in families
+            ],
+            journal,
+        )
 
 
 def run(count: int, seed: int = 1, families: list[str] | None = None) -> list[Outcomes]:

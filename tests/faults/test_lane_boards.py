@@ -10,7 +10,7 @@ import pytest
 from lane_rig import CLOCK, CLOSE, OPEN, Rig, grant, rig
 
 from drivers.relay import Capabilities, Oddities
-from drivers.simulated import SimulatedModbusBoard
+from drivers.simulated import SimulatedLcusBoard, SimulatedModbusBoard
 from drivers.simulated.barrier import BarrierTraits
 from drivers.simulated.site import SimulatedSite
 from edge.clock import NS_PER_S
@@ -464,5 +464,34 @@ def test_an_unanswered_off_is_written_until_it_is_answered() -> None:
             _until(lambda: device.relays[0], 3.0)
             _until(lambda: worker.status.away == ())
             assert worker.is_up
+        finally:
+            worker.close()
+
+
+def test_SAFE_4_a_relay_that_hung_on_a_board_nobody_can_read_is_told_again_soon() -> None:
+    with SimulatedLcusBoard(4, "none") as device:
+        settings = Settings.model_validate(
+            {
+                "device": {"id": "test-box"},
+                "boards": {"io": {"type": "lcus", "channels": 4, "dialect": "none", "port": device.port}},
+                "lanes": {
+                    name: {"type": "barrier", "open": {"board": "io", "channel": channel}}
+                    for name, channel in (("in", 1), ("out", 2))
+                },
+            }
+        )
+        worker = Boards(settings, CLOCK, Alarms(CLOCK))["io"]
+        worker.start()
+        try:
+            _until(lambda: worker.is_up)
+            for channel in (1, 2):
+                worker.order(Order(channel, ms=100, guard_ms=2000, not_after_ns=LONG_NS))
+                _until(lambda at=channel - 1: device.relays[at])
+                device.faults.stuck[channel] = True
+            _until(lambda: worker.status.away == ())
+            time.sleep(1.0)  # told twice, in vain
+            assert device.relays[:2] == (True, True)
+            device.faults.stuck.clear()
+            _until(lambda: device.relays[:2] == (False, False), 12.0)
         finally:
             worker.close()
