@@ -5,6 +5,7 @@ lets go of it while it runs one. Spinning is off and one thread is the default, 
 gate has few cores, little cooling, and other work to do while a network waits for its next picture.
 """
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -135,14 +136,19 @@ def _tensor(node: Any) -> Tensor:
 @contextmanager
 def _mapped(name: str, kind: type[ModelMismatch] | type[InferenceFailed], what: str) -> Iterator[None]:
     """Turn onnxruntime's own exceptions, which share no root, into ours with one line of their text."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    foreign: tuple[type[Exception], ...] = tuple(
-        thing for thing in vars(state).values() if isinstance(thing, type) and issubclass(thing, Exception)
-    )
-    foreign += (RuntimeError, ValueError, TypeError)
     try:
         yield
-    except foreign as error:
+    except _foreign() as error:
         text = " ".join(str(error).split())
         raise kind(name, f"{what}: {text[:300]}") from error
+
+
+@functools.cache
+def _foreign() -> tuple[type[Exception], ...]:
+    """All exceptions of onnxruntime."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = (
+        thing for thing in vars(state).values() if isinstance(thing, type) and issubclass(thing, Exception)
+    )
+    return (*own, RuntimeError, ValueError, TypeError)

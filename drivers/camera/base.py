@@ -25,9 +25,16 @@ class Frame:
 
 
 class Camera(Protocol):
-    """A source of frames. Used by one thread of one vision process."""
+    """A source of frames. Used by one thread of one vision process.
+
+    Attributes:
+        name: From the configuration.
+        may_repeat: Two pictures may be the same byte for byte although the camera lives: an H.264 encoder
+            may say "as before". Where each picture is coded by itself the sensor's noise forbids it.
+    """
 
     name: str
+    may_repeat: bool
 
     def read(self) -> Frame:
         """Block until the next frame.

@@ -1,5 +1,6 @@
 """USB cameras and network streams through OpenCV (V4L2, FFmpeg)."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,17 @@ import cv2
 
 from drivers.camera.address import is_url, shown, why_no_stream, why_unreachable
 from drivers.camera.base import Frame
-from drivers.camera.video import boot_ns, open_device, open_stream
+from drivers.camera.buffers import Buffers
+from drivers.camera.device import NO_WISHES, DeviceWishes, ask, refusals
+from drivers.camera.video import boot_ns, codec_of, open_device, open_stream
 from drivers.errors import DriverClosed, LinkLost, PortBusy
+
+log = logging.getLogger(__name__)
+
+SOFTWARE = "software"
+_CODED_ALONE = frozenset({"mjpg", "jpeg", "mjpa", "mjpb"})
+# A decoder that is fed noise makes pictures of any size of it; no camera's are this small.
+_LEAST_PX = 64
 
 
 def is_live(source: str) -> bool:
@@ -23,8 +33,8 @@ class OpenCvCamera:
     Args:
         name: Of the camera.
         source: A number, a device path, or an address.
-        width_px: Asked of a device; it takes the nearest it has.
-        height_px: The same.
+        wishes: Asked of a device; what it refuses is logged.
+        decoder: Of a stream, by FFmpeg's name; where that is not to be had, software decodes.
         open_timeout_s: How long a stream may take to begin.
         read_timeout_s: How long the next frame of a stream may take. A device's limit is three seconds.
         clock: CLOCK_BOOTTIME in nanoseconds.
@@ -39,8 +49,8 @@ class OpenCvCamera:
         name: str,
         source: str,
         *,
-        width_px: int | None = None,
-        height_px: int | None = None,
+        wishes: DeviceWishes = NO_WISHES,
+        decoder: str = SOFTWARE,
         open_timeout_s: float = 5.0,
         read_timeout_s: float = 3.0,
         clock: Callable[[], int] = boot_ns,
@@ -49,11 +59,14 @@ class OpenCvCamera:
         self._shown = shown(source)
         self._clock = clock
         self._seq = 0
-        self._capture: cv2.VideoCapture | None = (
-            self._open_stream(source, open_timeout_s, read_timeout_s)
-            if is_url(source)
-            else self._open_device(source, width_px, height_px)
-        )
+        self._buffers = Buffers()
+        self.may_repeat = False
+        self._capture: cv2.VideoCapture | None
+        if is_url(source):
+            self._capture = self._open_stream(source, decoder, open_timeout_s, read_timeout_s)
+            self.may_repeat = codec_of(self._capture) not in _CODED_ALONE
+        else:
+            self._capture = self._open_device(source, wishes)
 
     def read(self) -> Frame:
         """Block until the next frame; see ``Camera.read``. ``taken_ns`` is its arrival, before conversion."""
@@ -62,16 +75,18 @@ class OpenCvCamera:
         try:
             arrived = self._capture.grab()
             taken_ns = self._clock()
-            good, image = self._capture.retrieve() if arrived else (False, None)
+            good, image = self._capture.retrieve(self._buffers.free()) if arrived else (False, None)
         except cv2.error as error:
             raise LinkLost(
                 self._shown, f"the decoder failed: {' '.join(str(error).split())[:200]}"
             ) from error
         if not good or image is None or image.ndim != 3 or image.shape[2] != 3:
             raise LinkLost(self._shown, "the stream stopped")
+        if min(image.shape[:2]) < _LEAST_PX:
+            height, width = image.shape[:2]
+            raise LinkLost(self._shown, f"what comes is no picture of a camera ({width} x {height}): garbage")
         self._seq += 1
-        image.flags.writeable = False
-        return Frame(self.name, self._seq, taken_ns, image.view(dtype="uint8"))
+        return Frame(self.name, self._seq, taken_ns, self._buffers.keep(image))
 
     def close(self) -> None:
         """Give the device or the connection back."""
@@ -79,15 +94,22 @@ class OpenCvCamera:
             self._capture.release()
             self._capture = None
 
-    def _open_stream(self, url: str, open_timeout_s: float, read_timeout_s: float) -> cv2.VideoCapture:
+    def _open_stream(
+        self, url: str, decoder: str, open_timeout_s: float, read_timeout_s: float
+    ) -> cv2.VideoCapture:
         if reason := why_unreachable(url):
             raise LinkLost(self._shown, reason)
+        if decoder != SOFTWARE:
+            capture = open_stream(url, open_timeout_s, read_timeout_s, decoder)
+            if capture is not None:
+                return capture
+            log.warning("%s: the decoder %s is not to be had here; software decodes", self._shown, decoder)
         capture = open_stream(url, open_timeout_s, read_timeout_s)
         if capture is None:
             raise LinkLost(self._shown, why_no_stream(url))
         return capture
 
-    def _open_device(self, source: str, width_px: int | None, height_px: int | None) -> cv2.VideoCapture:
+    def _open_device(self, source: str, wishes: DeviceWishes) -> cv2.VideoCapture:
         path = Path(f"/dev/video{source}" if source.isdecimal() else source)
         if not path.exists():
             raise LinkLost(self._shown, f"there is no {path}: is the camera plugged in? (ls /dev/video*)")
@@ -98,12 +120,7 @@ class OpenCvCamera:
             raise LinkLost(
                 self._shown, f"{path} does not open: it is in use by another program, or no camera"
             )
-        # MJPG: uncompressed pictures of 1280x720 pass a USB 2 cable only ten times a second. One buffer: a
-        # queue in the driver would hand us old frames after every pause. A camera that cannot says no.
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        if width_px:
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
-        if height_px:
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        ask(capture, wishes)
+        if refused := refusals(capture, wishes):
+            log.warning("%s: the camera does as it can: %s", self._shown, "; ".join(refused))
         return capture

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.camera.base import EndOfFilm, Frame
+from drivers.camera.buffers import Buffers
 from drivers.camera.video import boot_ns, open_film
 from drivers.errors import DriverClosed, LinkLost
 
@@ -52,6 +53,7 @@ class Film:
         if capture is None:
             raise LinkLost(str(path), "is no film, or is damaged or cut off: make the file again")
         self._capture = capture
+        self._buffers = Buffers()
         self._next = 0
         self.count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self.fps = float(capture.get(cv2.CAP_PROP_FPS)) or 25.0
@@ -67,11 +69,11 @@ class Film:
         try:
             while self._next < index and self._capture.grab():
                 self._next += 1
-            good, image = self._capture.read()
+            good, image = self._capture.read(self._buffers.free())
         except cv2.error:
             good, image = False, None
         self._next = index + 1
-        return image.view(dtype=np.uint8) if good and image is not None else None
+        return self._buffers.keep(image) if good and image is not None else None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -135,6 +137,7 @@ class ReplayCamera:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
+        self.may_repeat = True
         path = Path(source)
         self._path = path
         if not path.exists():

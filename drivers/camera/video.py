@@ -21,7 +21,9 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 _FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # TCP: a lost UDP packet tears the picture. No buffering, and no frame-parallel decoding, which holds back one
 # frame per thread: the newest frame is the only one that counts.
-_LOW_DELAY = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
+# What is read to find out about the stream is old by the time we see it, and its rate, for which FFmpeg would
+# watch twenty frames, is nothing we ask for.
+_LOW_DELAY = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay|fpsprobesize;0"
 
 
 def boot_ns() -> int:
@@ -29,16 +31,32 @@ def boot_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def open_stream(url: str, open_timeout_s: float, read_timeout_s: float) -> cv2.VideoCapture | None:
-    """Open a network stream; None when it does not open within the time-out."""
+def open_stream(
+    url: str, open_timeout_s: float, read_timeout_s: float, decoder: str = ""
+) -> cv2.VideoCapture | None:
+    """Open a network stream; None when it does not open within the time-out.
+
+    Args:
+        url: Its address.
+        open_timeout_s: How long it may take to begin.
+        read_timeout_s: How long the next frame may take.
+        decoder: FFmpeg's name of one, as ``h264_v4l2m2m``; empty: the usual for what is sent.
+    """
     times = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
         round(open_timeout_s * 1000),
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
         round(read_timeout_s * 1000),
     ]
-    with _environment(_FFMPEG_OPTIONS, _LOW_DELAY):
+    options = f"{_LOW_DELAY}|video_codec;{decoder}" if decoder else _LOW_DELAY
+    with _environment(_FFMPEG_OPTIONS, options):
         return _opened(url, cv2.CAP_FFMPEG, times)
+
+
+def codec_of(capture: cv2.VideoCapture) -> str:
+    """Four small letters that name how the pictures are coded; empty when nobody says."""
+    code = int(capture.get(cv2.CAP_PROP_FOURCC))
+    return code.to_bytes(4, "little", signed=code < 0).decode("latin-1").strip("\0 ").lower()
 
 
 def open_device(path: str) -> cv2.VideoCapture | None:

@@ -17,6 +17,7 @@ from drivers.errors import BadReply, DriverUnavailable, PortBusy, PortForbidden
 log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES: Final = 4 << 20
+_MOST_LENGTH_DIGITS = 12
 CLIENT_TIMEOUT_S: Final = 3.0
 
 Answer = Callable[[bytes], bytes]
@@ -109,7 +110,8 @@ def _handler(path: str, senders: frozenset[str], answer: Answer) -> type[http.se
 
         def _take(self) -> None:
             length = self.headers.get("Content-Length", "")
-            if not length.isdigit():
+            # Headers are Latin-1: a superscript two is a digit there, and no number.
+            if not (length.isascii() and length.isdigit() and len(length) <= _MOST_LENGTH_DIGITS):
                 self._say(HTTPStatus.LENGTH_REQUIRED)
             elif int(length) > MOST_BODY_BYTES:
                 self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

@@ -8,7 +8,7 @@
     script     cars, persons and levels at given times               site     the boards, wired to both
     turnstile  credits, people, feedback    mantrap  two doors       walkway  boards, wired to these two
     signboards FK and KF cards that show and speak                   readers  libosdp's other side; a bridge
-    cameras    an MJPEG camera that fails to order                   rtsp     the same over RTSP
+    cameras    an MJPEG camera that fails to order     rtsp     the same over RTSP    h264     ... in H.264
 
 Shipped as product code: the configuration can name these instead of hardware. ``drivers.simulated.site`` is
 also a program (``python -m drivers.simulated.site``) and is therefore not imported here.

@@ -1,4 +1,4 @@
-"""Network cameras that fail to order: MJPEG over HTTP here, RTSP in ``drivers.simulated.rtsp``.
+"""Network cameras that fail to order: MJPEG over HTTP here, RTSP in ``drivers.simulated.rtsp`` and ``h264``.
 
 They send real bytes over real sockets, so the whole chain behind them (FFmpeg, OpenCV, the vision process) is
 the one of a real camera. What they do not model: packet loss on the radio, several streams, authentication by
@@ -33,16 +33,22 @@ class CameraFault(StrEnum):
     """Connections are taken and stay open, but nothing comes."""
     GARBAGE = "garbage"
     """Noise instead of pictures."""
+    DEAF = "deaf"
+    """Connections are taken and dropped at once."""
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One connection: what it asked so far, whether it is sent pictures, and how many packets it got."""
+    """One connection: what it asked so far, whether it is sent pictures, and how many packets it got.
+
+    ``repeats`` counts the pictures since the first of a frozen stream.
+    """
 
     connection: socket.socket
     asked: bytes = b""
     plays: bool = False
     packets: int = 0
+    repeats: int = 0
 
 
 class SimulatedCamera:
@@ -161,6 +167,9 @@ class SimulatedCamera:
         for end in select.select([port, *self._clients], [], [], _TURN_S)[0]:
             if end == port:
                 connection, _ = self._listener.accept()
+                if self.fault is CameraFault.DEAF:
+                    connection.close()
+                    continue
                 connection.settimeout(_SEND_TIMEOUT_S)
                 self.connections += 1
                 self._clients[connection.fileno()] = Client(connection)
@@ -182,6 +191,9 @@ class SimulatedCamera:
 
     def _beat(self, number: int) -> None:
         """Send everybody what the fault allows."""
+        if self.fault is CameraFault.DEAF:
+            while self._clients:
+                self._clients.popitem()[1].connection.close()
         if self.fault is CameraFault.SILENT:
             return
         picture = self.pictures[0 if self.fault is CameraFault.FROZEN else number % len(self.pictures)]

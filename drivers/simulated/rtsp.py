@@ -31,10 +31,7 @@ class SimulatedRtspCamera(SimulatedCamera):
         elif method == "OPTIONS":
             extra = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n"
         elif method == "DESCRIBE":
-            body = (
-                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=gate\r\nt=0 0\r\n"
-                f"m=video 0 RTP/AVP {_PAYLOAD_JPEG}\r\nc=IN IP4 0.0.0.0\r\na=control:track1\r\n"
-            )
+            body = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=gate\r\nt=0 0\r\n{self.media()}a=control:track1\r\n"
             extra = f"Content-Type: application/sdp\r\nContent-Base: {self.url}/\r\n"
         elif method == "SETUP" and "TCP" not in headers.get("transport", ""):
             status = "461 Unsupported Transport"
@@ -49,24 +46,39 @@ class SimulatedRtspCamera(SimulatedCamera):
         client.plays = client.plays or (method == "PLAY" and status.startswith("200"))
         return method != "TEARDOWN"
 
+    def media(self) -> str:
+        """The lines of the session description about the pictures."""
+        return f"m=video 0 RTP/AVP {_PAYLOAD_JPEG}\r\nc=IN IP4 0.0.0.0\r\n"
+
     def send(self, client: Client, picture: bytes, number: int) -> None:
         """Send one picture in as many packets as it takes."""
-        stamp = round(number * _CLOCK_HZ / self.fps) & 0xFFFFFFFF
-        for packet in _packets(picture, client.packets, stamp):
+        for packet in _packets(picture, client.packets, number, self.fps):
             client.connection.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
             client.packets += 1
 
 
-def _packets(jpeg: bytes, sequence: int, stamp: int) -> list[bytes]:
+def rtp_header(payload: int, is_last: bool, sequence: int, number: int, fps: float) -> bytes:
+    """The fixed part of an RTP packet (RFC 3550, 5.1).
+
+    Args:
+        payload: Type of what follows.
+        is_last: The picture ends with this packet.
+        sequence: Of the packet.
+        number: Of the picture.
+        fps: Pictures a second.
+    """
+    stamp = round(number * _CLOCK_HZ / fps) & 0xFFFFFFFF
+    return struct.pack(">BBHII", 0x80, payload | 0x80 * is_last, sequence & 0xFFFF, stamp, 0x6A7E)
+
+
+def _packets(jpeg: bytes, sequence: int, number: int, fps: float) -> list[bytes]:
     """One picture as RTP packets; something that is no JPEG goes out as it is."""
     tables, width, height, scan = _dissect(jpeg)
     packets: list[bytes] = []
     for at in range(0, max(1, len(scan)), _FRAGMENT):
         piece = scan[at : at + _FRAGMENT]
         last = at + _FRAGMENT >= len(scan)
-        rtp = struct.pack(
-            ">BBHII", 0x80, _PAYLOAD_JPEG | 0x80 * last, (sequence + len(packets)) & 0xFFFF, stamp, 0x6A7E
-        )
+        rtp = rtp_header(_PAYLOAD_JPEG, last, sequence + len(packets), number, fps)
         main = struct.pack(">I", at) + bytes((_TYPE_420, _TABLES_FOLLOW, width // 8, height // 8))
         quantisation = b"" if at else struct.pack(">BBH", 0, 0, len(tables)) + tables
         packets.append(rtp + main + quantisation + piece)

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from drivers.camera import Camera, EndOfFilm, Frame, open_camera
 from drivers.errors import DriverError
 from edge.clock import NS_PER_S, Clock
-from edge.settings import CameraSettings, OpenCvCamera
+from edge.settings import CameraSettings, OpenCvCamera, PiCamera
 from edge.worker import Slot, Worker
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # cable is; never longer, because a try costs one packet while the camera is away.
 PAUSES_S = (0.5, 1.0, 2.0)
 LEAST_PAUSE_S = 0.25
+PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,28 @@ def open_configured(name: str, settings: CameraSettings, epoch_ns: int) -> Camer
             source=settings.source,
             width_px=settings.width_px,
             height_px=settings.height_px,
+            fps=settings.fps,
+            format=settings.format,
+            exposure_us=settings.exposure_us,
+            buffers=settings.buffers,
+            decoder=settings.decoder,
+            reduce=settings.reduce,
             open_timeout_s=settings.open_timeout_s,
-            read_timeout_s=settings.stall_s,
+            # The alarm comes first; the connection is given up only when it is not a hiccup of the network.
+            read_timeout_s=settings.stall_s + PATIENCE_S,
             epoch_ns=epoch_ns,
+        )
+    if isinstance(settings, PiCamera):
+        return open_camera(
+            name,
+            type="picamera",
+            source=str(settings.number),
+            width_px=settings.width_px,
+            height_px=settings.height_px,
+            fps=settings.fps,
+            exposure_us=settings.exposure_us,
+            upside_down=settings.upside_down,
+            read_timeout_s=settings.stall_s + PATIENCE_S,
         )
     return open_camera(
         name,
@@ -79,6 +99,7 @@ class Capture(Worker):
     Attributes:
         frames: The newest frame, and how many were dropped unseen.
         news: ``Loss`` and ``End``, in order. opened, delivered: How often opened; frames so far.
+        may_repeat: The camera may send one picture twice, byte for byte (``Camera.may_repeat``).
 
     Thread: itself; ``reopen`` and ``configure`` from any.
     """
@@ -94,6 +115,7 @@ class Capture(Worker):
         self.delivered = 0
         self._settings = settings
         self._epoch_ns = epoch_ns
+        self.may_repeat = True
         self._reopen = threading.Event()
         self._failures = 0
         self._last_seq = 0
@@ -129,6 +151,7 @@ class Capture(Worker):
 
     def _open(self) -> Camera:
         camera = open_configured(self.camera, self._settings, self._epoch_ns)
+        self.may_repeat = camera.may_repeat
         self.opened += 1
         return camera
 
@@ -163,4 +186,4 @@ class Capture(Worker):
 def _patience_s(settings: CameraSettings) -> float:
     """How long one call of the driver may take before the driver counts as hung."""
     opening_s = settings.open_timeout_s if isinstance(settings, OpenCvCamera) else 5.0
-    return opening_s + settings.stall_s + 5.0
+    return opening_s + settings.stall_s + PATIENCE_S + 5.0

@@ -24,19 +24,24 @@ from pydantic import TypeAdapter, ValidationError
 from drivers.camera import Frame
 from edge.clock import NS_PER_S, Clock, SystemClock
 from edge.errors import Exit
+from edge.records import Box
 from edge.settings import CameraSettings, ModelSettings, ReplayCamera
 from edge.vision.capture import Capture, Loss
 from edge.vision.codes import NAME as CODE_READER
 from edge.vision.codes import CodeReader
+from edge.vision.crops import cut
 from edge.vision.loop import Lookout
 from edge.vision.messages import (
     Attend,
+    Compare,
     Configure,
     Failed,
     Look,
     Message,
+    Picture,
     Ready,
     Settled,
+    Show,
     Start,
     Stats,
     decode,
@@ -44,6 +49,7 @@ from edge.vision.messages import (
 )
 from edge.vision.senses import Sense, open_senses
 from edge.vision.sight import Sight
+from edge.vision.watch import PictureWatch
 from edge.vision.wire import Unframer, WireError
 from models.errors import ModelError
 
@@ -53,12 +59,17 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3)
 # Pictures are taken from the kernel and given back to it: in the heap they leave holes that nothing fills.
 _MMAP_FROM = 256 * 1024
-STATS_EVERY_S = 1.0
+# Twice a second, because a black picture is to be named within two.
+STATS_EVERY_S = 0.5
+SHOWN_PX = 800  # longer side of a picture that somebody asked for
+# The same picture for this long is no picture: where each is coded by itself, and where an encoder may say
+# "as before" until its next key frame.
+FREEZE_S, REPEATING_FREEZE_S = 1.5, 8.0
 # While the same picture comes, the camera is opened anew this often: a stuck server may serve a new client.
 REOPEN_EVERY_S = 4.0
 # Without frames for this long, what was seen has left.
 LEAVE_AFTER_S = 2.0
-_WAIT_S = 0.25
+_WAIT_S = 0.1
 _camera_settings: TypeAdapter[CameraSettings] = TypeAdapter(CameraSettings)
 
 
@@ -123,13 +134,17 @@ class Child:
         configured_ns = settings.epoch_ns if isinstance(settings, ReplayCamera) else 0
         self.epoch_ns = start.epoch_ns or configured_ns or now_ns
         self._capture = Capture(start.camera, settings, clock, self.epoch_ns)
-        self._sight = Sight(pipe.say, _stall_s(settings), settings.freeze_s, now_ns)
+        self._sight = Sight(pipe.say, _stall_s(settings), self._freeze_s(), now_ns)
+        self._watch = PictureWatch(settings, pipe.say)
         codes = CodeReader() if "qr" in settings.looks_for else None
-        self._lookout = Lookout(start.camera, start.session, settings, senses, pipe.say, clock.boot_ns, codes)
+        self._lookout = Lookout(
+            start.camera, start.session, settings, senses, pipe.say, clock.boot_ns, codes, pipe.say
+        )
         self._last_frame_ns = now_ns
         self._reopened_ns = now_ns
         self._due_ns = 0
         self._skipped = 0
+        self._is_asked_for = False
         self._stats_ns = now_ns
         self._stats_frames = 0
 
@@ -155,6 +170,12 @@ class Child:
             self._last_frame_ns = now_ns
             if self._is_due(frame) and not self._sight.is_frozen:
                 self._lookout.step(frame)
+            # After the look: whoever stands there does not wait for it.
+            self._watch.on_frame(frame)
+            if self._is_asked_for:
+                self._is_asked_for = False
+                height, width = frame.image.shape[:2]
+                self._pipe.say(Picture(cut(frame.image, Box(0, 0, width, height), 0.0, SHOWN_PX)))
         elif now_ns - self._last_frame_ns > LEAVE_AFTER_S * NS_PER_S:
             self._lookout.leave()
         self._sight.check(now_ns)
@@ -189,14 +210,25 @@ class Child:
                 self._lookout.settle(order.track_id)
             elif isinstance(order, Attend):
                 self._lookout.attend(order.track_id, order.for_ms / 1000)
+            elif isinstance(order, Compare):
+                self._watch.compare(order)
+            elif isinstance(order, Show):
+                self._is_asked_for = True
             elif isinstance(order, Configure):
                 self._configure(_camera_settings.validate_python(order.settings))
 
     def _configure(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._sight.configure(_stall_s(settings), settings.freeze_s)
+        self._sight.configure(_stall_s(settings), self._freeze_s())
+        self._watch.configure(settings)
         self._lookout.configure(settings)
         self._capture.configure(settings)
+
+    def _freeze_s(self) -> float:
+        """How long the same picture may come, as far as it was left to us."""
+        if self._settings.freeze_s is not None:
+            return self._settings.freeze_s
+        return REPEATING_FREEZE_S if self._capture.may_repeat else FREEZE_S
 
     def _hear_news(self) -> None:
         while True:
@@ -211,6 +243,7 @@ class Child:
 
     def _tell_stats(self) -> None:
         now_ns = self._clock.boot_ns()
+        self._sight.configure(_stall_s(self._settings), self._freeze_s())
         delivered = self._capture.delivered
         seconds = (now_ns - self._stats_ns) / NS_PER_S
         self._pipe.say(
@@ -225,6 +258,8 @@ class Child:
                 fps=round((delivered - self._stats_frames) / seconds, 2),
                 rss_mb=_resident_mb(),
                 stages_ms=self._lookout.timer.medians(),
+                counts=self._lookout.counts,
+                picture=self._watch.numbers(now_ns),
             )
         )
         self._stats_ns, self._stats_frames = now_ns, delivered

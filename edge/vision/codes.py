@@ -48,6 +48,7 @@ class CodeReader:
     def __init__(self) -> None:
         self._detector = cv2.QRCodeDetectorAruco()
         self._due_ns = 0
+        self._grey: Image | None = None
         self.looks = self.reads = 0
         self.took_ms = 0.0
 
@@ -71,7 +72,8 @@ class CodeReader:
 
     def read(self, image: Image) -> Code | None:
         """Find and read a code, whatever that takes; None when there is none that can be read."""
-        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+        # Into the array of the last look, if the picture has the same size.
+        self._grey = grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, self._grey), np.uint8)
         corners = self._find(grey)
         if corners is None:
             return None

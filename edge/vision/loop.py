@@ -2,13 +2,15 @@
 
 Every frame passes the motion gate. A network is asked only while something moves or has just moved, while a
 track still needs a read, when a lane's loop or beam says so, and now and then in case all of that missed
-something. A track is read while reading can still change the decision, less often the older it gets: the cap
-is on time, not on the number of tries, and a car that stops in the shade is read again when it rolls on.
+something. It is shown where something moves or a track is expected, and all of the picture when a track was
+missed, when an input says so, and now and then. A track is read while reading can still change the decision,
+less often the older it gets: the cap is on time, not on the number of tries, and a car that stops in the
+shade is read again when it rolls on.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,14 @@ from drivers.camera import Frame
 from edge.clock import NS_PER_S
 from edge.records import Box, Kind, Sighting
 from edge.settings import CameraSettings
+from edge.vision.areas import Patch, Zones
 from edge.vision.codes import CodeReader
-from edge.vision.crops import cut
-from edge.vision.messages import MOST_CROP
+from edge.vision.messages import Passed
 from edge.vision.motion import MotionGate
+from edge.vision.search import Search, was_searched
 from edge.vision.senses import FaceSense, Finding, Reading, Sense
+from edge.vision.story import Story
+from edge.vision.telling import Teller, exit_of, in_view_ms, moved, passed
 from edge.vision.timing import Timer
 from edge.vision.tracking import Seen, Track, Tracker
 
@@ -31,48 +36,10 @@ log = logging.getLogger(__name__)
 LINGER_S = 1.0
 # While every track is settled, movement (the car that drives on, leaves in the wind) is looked at this often.
 CARRY_S = 0.2
-# A track whose box overlaps the one of its last try by less than this has moved: worth a read.
-MOVED_IOU = 0.6
-# A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
-RECHECK_S = 1.0
-# A face is read in every frame until there are so many reads of it, then at least this apart: a sixth read
-# says what the fifth has said, unless the face has turned.
-SOON_READS, PACE_S = 4, 0.2
-# Even when nothing moves: a net under the motion gate.
+# Even when nothing moves, and everywhere: a net under the motion gate.
 ROUND_S = 10.0
-# A flawed track is told of this often, so that others know that somebody is there.
-FLAW_S = 0.5
-MARGINS = {Kind.FACE: 0.4, Kind.PLATE: 0.3}
-
-
-def read_pause_s(age_s: float) -> float:
-    """Seconds between two reads of a track that is not settled, by its age in seconds.
-
-    >>> [read_pause_s(age) for age in (0, 2.9, 5, 30, 120)]
-    [0.0, 0.0, 0.25, 2.0, 10.0]
-    """
-    for until_s, pause_s in ((3.0, 0.0), (10.0, 0.25), (60.0, 2.0)):
-        if age_s < until_s:
-            return pause_s
-    return ROUND_S
-
-
-_NOWHERE = Box(0, 0, 0, 0)
-
-
-@dataclass(slots=True)
-class _Story:
-    """What the loop knows of a track besides where it is."""
-
-    settled: bool = False
-    is_doubted: bool = False
-    tried_ns: int = 0
-    tried_box: Box = _NOWHERE
-    told_flaw_ns: int = 0
-    told: int = 0
-    attended_until_ns: int = 0
-    last: Sighting | None = None
-    reading: Reading | None = None
+# From this share of a face's place on that differs from the frame before, it may be another face.
+REPLACED_SHARE = 0.65
 
 
 class Lookout:
@@ -87,8 +54,11 @@ class Lookout:
         clock_ns: CLOCK_BOOTTIME in nanoseconds.
         codes: Reads QR codes, on a camera that looks for them.
 
+        note: Told who crossed the line, and who is in view for long.
+
     Attributes:
-        looked, searched, reads: Counts of frames through the gate, of searches, and of things read.
+        looked, reads: Counts of frames through the gate, and of things read.
+        counts: Tracks that began ("tracks") and were read ("read"), and crossings of the line ("in", "out").
     """
 
     def __init__(
@@ -100,24 +70,38 @@ class Lookout:
         say: Callable[[Sighting], None],
         clock_ns: Callable[[], int],
         codes: CodeReader | None = None,
+        note: Callable[[Passed], None] = lambda _passed: None,
     ) -> None:
         self._camera = camera
-        self._session = session
+        self._teller = Teller(camera, session)
         self._settings = settings
-        self._senses = senses
+        self._searches = [Search(sense) for sense in senses]
         self._say = say
         self._clock_ns = clock_ns
         self._codes = codes
         self._codes_told = 0
         self._corner = (0, 0)
-        self._gate = MotionGate()
+        self._size = (0, 0)
+        self._note = note
+        self._zones = Zones(settings.watch, settings.ignore)
+        self._gate = self._new_gate()
         self._tracker = Tracker()
-        self._stories: dict[int, _Story] = {}
-        self._searched_ns: dict[Kind, int] = {}
+        self._stories: dict[int, Story] = {}
         self._moving_until_ns = 0
         self._woken_until_ns = 0
         self.timer = Timer()
-        self.looked = self.searched = self.reads = 0
+        self.looked = self.reads = 0
+        self.counts = {"tracks": 0, "read": 0, "in": 0, "out": 0}
+
+    @property
+    def searched(self) -> int:
+        """How many pictures were searched by a network, once for each kind."""
+        return sum(search.searches for search in self._searches)
+
+    @property
+    def searched_pixels(self) -> int:
+        """How many pixels the networks were shown."""
+        return sum(search.pixels for search in self._searches)
 
     @property
     def tracks(self) -> int:
@@ -140,10 +124,11 @@ class Lookout:
 
     def configure(self, settings: CameraSettings) -> None:
         """Take new settings from the next frame on."""
-        if settings.region != self._settings.region:
-            self._gate = MotionGate()
-        self._settings = settings
-        for sense in self._senses:
+        before, self._settings = self._settings, settings
+        if (settings.region, settings.watch, settings.ignore) != (before.region, before.watch, before.ignore):
+            self._zones = Zones(settings.watch, settings.ignore)
+            self._gate = self._new_gate()
+        for sense in (search.sense for search in self._searches):
             face = sense.kind is Kind.FACE
             sense.configure(settings.min_face_px if face else settings.min_plate_px)
             if isinstance(sense, FaceSense):
@@ -153,20 +138,18 @@ class Lookout:
         """Look at one frame."""
         started_ns = self._clock_ns()
         image, left, top = _region(frame.image, self._settings.region)
-        self._corner = (left, top)
+        self._corner, self._size = (left, top), (frame.image.shape[1], frame.image.shape[0])
         motion, _ = self.timer.measure("motion", lambda: self._gate.look(image, frame.taken_ns))
         self.looked += 1
         if motion.moved:
             self._moving_until_ns = frame.taken_ns + round(LINGER_S * NS_PER_S)
-        if motion.jumped:
-            self._doubt_all()
+        self._doubt(motion.jumped, frame.taken_ns)
         waited_ms = max(0.0, (started_ns - frame.taken_ns) / 1e6)
         self.timer.add("capture_to_start", waited_ms)
-        for sense in self._senses:
-            if self._is_due(sense.kind, frame.taken_ns):
-                self._search(sense, frame, image, (left, top), {"capture_to_start": waited_ms})
-        if motion.jumped:
-            self._end_doubted()
+        for search in self._searches:
+            if self._is_due(search, frame.taken_ns):
+                self._search(search, frame, image, motion.jumped, {"capture_to_start": waited_ms})
+        self._end_doubted()
         if self._codes is not None and self._is_lively(frame.taken_ns):
             self._look_for_code(self._codes, frame, image)
         for track in self._tracker.end_lost(frame.taken_ns):
@@ -187,19 +170,7 @@ class Lookout:
         self.reads += 1
         self._codes_told += 1
         self._say(
-            Sighting(
-                camera=self._camera,
-                session=self._session,
-                track_id=self._codes_told,
-                kind=Kind.QR,
-                seq=frame.seq,
-                taken_ns=frame.taken_ns,
-                sent_ns=self._clock_ns(),
-                box=_moved(code.box, self._corner),
-                quality=1.0,
-                stages_ms={"code": codes.took_ms},
-                text=code.text,
-            )
+            self._teller.code(code, self._codes_told, frame, self._corner, codes.took_ms, self._clock_ns())
         )
 
     def leave(self) -> None:
@@ -207,15 +178,20 @@ class Lookout:
         for track in self._tracker.end_all():
             self._tell_end(track)
 
-    def _doubt_all(self) -> None:
+    def _doubt(self, has_jumped: bool, now_ns: int) -> None:
         """Whoever stands in a face's place now may be somebody else: look at once, whatever is settled.
+
+        That is so when the whole picture has jumped, or when nearly all of the face's own place has changed
+        from one frame to the next: a face that moves or turns takes longer.
 
         Faces only: a plate shows by its text that it is another one, and a lorry that fills the picture makes
         it jump with every frame.
         """
+        back = (-self._corner[0], -self._corner[1])
         for track in self._tracker.tracks(Kind.FACE):
-            story = self._stories[track.id]
-            story.tried_ns, story.tried_box, story.is_doubted = 0, _NOWHERE, True
+            place = moved(track.expected(now_ns), back)
+            if has_jumped or self._gate.replaced(place) >= REPLACED_SHARE:
+                self._stories[track.id].doubt()
 
     def _end_doubted(self) -> None:
         """Those that were not found again must not lend their names to whoever comes to their place."""
@@ -226,52 +202,92 @@ class Lookout:
                 self._tracker.end(track)
                 self._tell_end(track)
 
-    def _is_due(self, kind: Kind, now_ns: int) -> bool:
-        since_s = (now_ns - self._searched_ns.get(kind, -(10**18))) / NS_PER_S
-        if since_s >= ROUND_S or now_ns < self._woken_until_ns:
+    def _is_due(self, search: Search, now_ns: int) -> bool:
+        if self._must_see_all(search, now_ns):
             return True
-        tracks = self._tracker.tracks(kind)
-        if any(track.misses or self._wants_read(track, now_ns) for track in tracks):
+        tracks = self._tracker.tracks(search.sense.kind)
+        if any(track.misses or self._stories[track.id].wants_read(track, now_ns) for track in tracks):
             return True
+        since_s = (now_ns - search.searched_ns) / NS_PER_S
         return now_ns < self._moving_until_ns and (not tracks or since_s >= CARRY_S)
 
-    def _wants_read(self, track: Track, now_ns: int) -> bool:
-        story = self._stories[track.id]
-        if now_ns < story.attended_until_ns:
-            return True
-        since_s = (now_ns - story.tried_ns) / NS_PER_S
-        has_moved = track.box.iou(story.tried_box) < MOVED_IOU
-        if story.settled:
-            return has_moved and since_s >= RECHECK_S
-        pause_s = read_pause_s((now_ns - track.first_ns) / NS_PER_S)
-        if track.kind is Kind.FACE and story.told >= SOON_READS:
-            # Two pictures of a face a moment apart are one picture.
-            pause_s = max(pause_s, PACE_S)
-        return has_moved or since_s >= pause_s
+    def _must_see_all(self, search: Search, now_ns: int) -> bool:
+        """Whether it is time for the round, or an input says that somebody is there."""
+        return now_ns - search.whole_ns >= ROUND_S * NS_PER_S or now_ns < self._woken_until_ns
+
+    def _where(self, search: Search, width: int, height: int, now_ns: int) -> tuple[Patch, ...]:
+        """The parts of the region to search: where it moved lately, and where tracks are expected."""
+        tracks = self._tracker.tracks(search.sense.kind)
+        # A look that is due anyway is the round as well, if that is due soon.
+        is_round_near = now_ns - search.whole_ns >= ROUND_S * NS_PER_S / 2
+        if is_round_near or now_ns < self._woken_until_ns or any(track.misses == 1 for track in tracks):
+            return ((0, 0, width, height),)
+        since_ns = min(now_ns - round(LINGER_S * NS_PER_S), search.searched_ns)
+        back = (-self._corner[0], -self._corner[1])
+        wanted: list[Box] = []
+        others: list[Box] = []
+        for track in tracks:
+            story = self._stories[track.id]
+            chosen = wanted if story.wants_read(track, now_ns) or not story.settled else others
+            chosen.append(moved(track.expected(now_ns), back))
+        return search.where(width, height, self._gate.moved_since(since_ns), wanted, others)
 
     def _search(
         self,
-        sense: Sense,
+        search: Search,
         frame: Frame,
         image: NDArray[np.uint8],
-        corner: tuple[int, int],
+        has_jumped: bool,
         stages_ms: dict[str, float],
     ) -> None:
-        findings, stages_ms["detect"] = self.timer.measure("detect", lambda: sense.find(image))
-        stages_ms |= sense.found_ms
-        self.searched += 1
-        self._searched_ns[sense.kind] = frame.taken_ns
-        seen = [Seen(_moved(finding.box, corner), finding.text) for finding in findings]
-        tracks = self._tracker.update(sense.kind, seen, frame.taken_ns)
+        sense, now_ns = search.sense, frame.taken_ns
+        height, width = image.shape[:2]
+        parts = ((0, 0, width, height),) if has_jumped else self._where(search, width, height, now_ns)
+        (found, parts), stages_ms["detect"] = self.timer.measure(
+            "detect", lambda: search.find(image, parts, now_ns)
+        )
+        stages_ms |= search.found_ms
+        findings = [finding for finding in found if self._counts(finding.box)]
+        seen = [Seen(moved(finding.box, self._corner), finding.text) for finding in findings]
+        back = (-self._corner[0], -self._corner[1])
+        tracks = self._tracker.update(
+            sense.kind, seen, now_ns, lambda box: was_searched(moved(box, back), parts, width, height)
+        )
         for track in tracks:
-            self._stories.setdefault(track.id, _Story())
+            if track.id not in self._stories:
+                self._stories[track.id] = Story()
+                self.counts["tracks"] += 1
+            self._follow(track, now_ns)
         wanted = [
             (track, replace(finding, reads=self._stories[track.id].told))
             for track, finding in zip(tracks, findings, strict=True)
-            if self._wants_read(track, frame.taken_ns)
+            if self._stories[track.id].wants_read(track, now_ns)
         ]
         if wanted:
             self._read(sense, frame, image, wanted, stages_ms)
+
+    def _counts(self, box: Box) -> bool:
+        """Whether what was found lies where things count; by its middle."""
+        if self._zones.is_everywhere:
+            return True
+        x, y = (box.left + box.right) / 2 + self._corner[0], (box.top + box.bottom) / 2 + self._corner[1]
+        return self._zones.count(x / self._size[0], y / self._size[1])
+
+    def _follow(self, track: Track, now_ns: int) -> None:
+        """See where a track goes, and whether it stays."""
+        story, settings = self._stories[track.id], self._settings
+        way = story.course.follow(track.box, *self._size, settings.line)
+        if way:
+            self.counts[way] += 1
+            self._note(passed(track, story.course, way, now_ns))
+        in_view_ns = track.last_ns - track.first_ns
+        if not story.has_loitered and 0 < settings.loiter_s * NS_PER_S <= in_view_ns:
+            story.has_loitered = True
+            self._note(passed(track, story.course, "loiters", now_ns))
+
+    def _new_gate(self) -> MotionGate:
+        zones, region = self._zones, self._settings.region
+        return MotionGate(mask_of=lambda columns, rows: zones.mask(columns, rows, region))
 
     def _read(
         self,
@@ -297,32 +313,29 @@ class Lookout:
                 log.info("track %d of %s shows another %s now", track.id, self._camera, sense.kind)
                 self._tell_end(track)
                 track = self._tracker.split(track)
-                self._stories[track.id] = _Story(tried_ns=frame.taken_ns, tried_box=track.box)
+                self._stories[track.id] = Story(tried_ns=frame.taken_ns, tried_box=track.box)
+                self.counts["tracks"] += 1
             if reading.flaw:
                 self._tell_flaw(track, frame, reading, stages_ms)
             elif is_other or not story.settled:
                 self._tell(track, frame, reading, stages_ms)
 
-    def _is_other(self, sense: Sense, story: _Story, reading: Reading) -> bool:
+    def _is_other(self, sense: Sense, story: Story, reading: Reading) -> bool:
         return story.reading is not None and sense.is_other(story.reading, reading)
 
     def _tell(self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]) -> None:
         story = self._stories[track.id]
         story.reading = reading
         story.told += 1
-        crop = cut(frame.image, track.box, MARGINS[track.kind])
-        story.last = replace(
-            self._sighting(track, frame, reading, stages_ms),
-            crop_jpeg=crop if len(crop) <= MOST_CROP else b"",
-        )
+        self.counts["read"] += story.told == 1
+        story.last = self._sighting(track, frame, reading, stages_ms)
         self._say(story.last)
 
     def _tell_flaw(
         self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]
     ) -> None:
         story = self._stories[track.id]
-        is_due = frame.taken_ns - story.told_flaw_ns >= FLAW_S * NS_PER_S
-        if not story.settled and (is_due or frame.taken_ns < story.attended_until_ns):
+        if story.may_tell_flaw(frame.taken_ns):
             story.told_flaw_ns = frame.taken_ns
             sighting = self._sighting(track, frame, reading, stages_ms)
             story.last = story.last or sighting
@@ -331,29 +344,22 @@ class Lookout:
     def _tell_end(self, track: Track) -> None:
         story = self._stories.pop(track.id)
         if story.last is not None:
-            self._say(replace(story.last, ended=True, sent_ns=self._clock_ns()))
+            self._say(
+                replace(
+                    story.last,
+                    ended=True,
+                    sent_ns=self._clock_ns(),
+                    in_view_ms=in_view_ms(track),
+                    went=exit_of(track, self._size),
+                    crossed=story.course.crossed,
+                )
+            )
 
     def _sighting(
         self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]
     ) -> Sighting:
-        return Sighting(
-            camera=self._camera,
-            session=self._session,
-            track_id=track.id,
-            kind=track.kind,
-            seq=frame.seq,
-            taken_ns=frame.taken_ns,
-            sent_ns=self._clock_ns(),
-            box=track.box,
-            quality=reading.quality,
-            lattice=reading.lattice,
-            template=reading.template,
-            template_set=reading.template_set,
-            stages_ms=dict(stages_ms),
-            flaw=reading.flaw,
-            points=tuple(value + self._corner[i % 2] for i, value in enumerate(reading.points)),
-            cues=dict(reading.cues),
-        )
+        course = self._stories[track.id].course
+        return self._teller.read(track, frame, reading, course, self._corner, stages_ms, self._clock_ns())
 
 
 def _region(
@@ -364,8 +370,3 @@ def _region(
     left, top = int(region[0] * width), int(region[1] * height)
     right, bottom = max(left + 1, round(region[2] * width)), max(top + 1, round(region[3] * height))
     return image[top:bottom, left:right], left, top
-
-
-def _moved(box: Box, corner: tuple[int, int]) -> Box:
-    x, y = corner
-    return Box(box.left + x, box.top + y, box.right + x, box.bottom + y)

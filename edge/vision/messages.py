@@ -1,7 +1,8 @@
 """What the daemon and a vision process say to each other; every field is checked on arrival.
 
-Down: ``Start`` once, then ``Look``, ``Settled``, ``Configure``. Up: ``Ready`` once, ``Sighting``, ``Health``
-and, at least once a second, ``Stats``; ``Failed`` are last words. What comes up is not trusted.
+Down: ``Start`` once, then ``Look``, ``Settled``, ``Configure``, ``Compare``. Up: ``Ready`` once,
+``Sighting``, ``Health``, ``Learnt`` and, at least once a second, ``Stats``; ``Failed`` are last words. What
+comes up is not trusted.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from edge.records import Box, Kind, Lattice, Sighting
 from edge.vision.fields import Fields
+from edge.vision.passing import EDGES, WAYS
 from edge.vision.wire import WireError, frame
 
 MOST_CROP = 40_000
@@ -21,6 +23,8 @@ _MOST_CANDIDATES = 16
 _MOST_CHARACTER = 4
 _MOST_STAGES = 16
 _MOST_CUES = 24
+_MOST_MEASURES = 24
+MOST_REFERENCE = 60_000
 _SEEN = (Kind.FACE, Kind.PLATE, Kind.QR)
 
 
@@ -64,10 +68,44 @@ class Attend:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """What the camera usually shows (``edge.vision.gauge``); an empty picture: forget it and learn anew.
+
+    Attributes:
+        picture: PNG, grey, 90 pixels high. focus, has_colour: Of the pictures it was made of.
+    """
+
+    picture: bytes
+    focus: float = 0.0
+    has_colour: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A reference was learnt: the same as ``Compare``, upwards, to be kept for the next process."""
+
+    picture: bytes
+    focus: float
+    has_colour: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """The camera's section of the configuration has changed."""
 
     settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Send one picture of what is seen now: whoever asks may have it (``remote.snapshots``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture that was asked for: JPEG, small enough for the pipe; empty when it cannot be made so."""
+
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +127,23 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A track did something besides being there, whether it could be read or not.
+
+    Attributes:
+        what: ``in`` or ``out``: it crossed the camera's line; ``loiters``: it is in view for long.
+        at_ns: When. in_view_ms: How long it was in view by then. came: As in ``Sighting``.
+    """
+
+    track_id: int
+    kind: Kind
+    what: str
+    at_ns: int
+    in_view_ms: int
+    came: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How it goes; at least once a second.
 
@@ -97,6 +152,8 @@ class Stats:
         looked: Through the motion gate; searched: by a network; reads: faces and plates read; opened: how
             often the camera was opened. fps: frames per second lately. tracks: being followed now.
         rss_mb: Resident memory. stages_ms: Median of the last times of each stage.
+        counts: Tracks that began ("tracks"), those that were read ("read"), crossings ("in", "out").
+        picture: What the picture is like (``edge.vision.gauge``); empty while none comes.
     """
 
     frames: int = 0
@@ -109,6 +166,8 @@ class Stats:
     fps: float = 0.0
     rss_mb: float = 0.0
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    picture: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +177,8 @@ class Failed:
     detail: str
 
 
-Order = Start | Look | Settled | Attend | Configure
-Report = Ready | Sighting | Health | Stats | Failed
+Order = Start | Look | Settled | Attend | Compare | Show | Configure
+Report = Ready | Sighting | Passed | Health | Learnt | Picture | Stats | Failed
 Message = Order | Report
 
 
@@ -132,6 +191,11 @@ def encode(message: Message) -> bytes:
     if isinstance(message, Sighting):
         return _encode_sighting(message)
     header: dict[str, Any] = {"say": type(message).__name__}
+    if isinstance(message, Compare | Learnt):
+        header |= {"picture": len(message.picture), "focus": message.focus, "colour": message.has_colour}
+        return frame(header, message.picture)
+    if isinstance(message, Picture):
+        return frame(header | {"jpeg": len(message.jpeg)}, message.jpeg)
     header |= {name: getattr(message, name) for name in type(message).__slots__}
     return frame(header)
 
@@ -175,6 +239,10 @@ def _encode_sighting(sighting: Sighting) -> bytes:
         "text": sighting.text,
         "points": sighting.points,
         "cues": dict(sighting.cues),
+        "in_view_ms": sighting.in_view_ms,
+        "came": sighting.came,
+        "went": sighting.went,
+        "crossed": sighting.crossed,
     }
     return frame(header, sighting.template + sighting.crop_jpeg)
 
@@ -201,6 +269,21 @@ def _read_sighting(fields: Fields) -> Sighting:
         text=fields.text("text", MOST_TEXT),
         points=_read_points(fields),
         cues=fields.numbers("cues", _MOST_CUES),
+        in_view_ms=fields.whole("in_view_ms"),
+        came=fields.one_of("came", EDGES),
+        went=fields.one_of("went", EDGES),
+        crossed=fields.one_of("crossed", WAYS),
+    )
+
+
+def _read_passed(fields: Fields) -> Passed:
+    return Passed(
+        track_id=fields.whole("track_id", 1),
+        kind=Kind(fields.one_of("kind", _SEEN)),
+        what=fields.one_of("what", ("in", "out", "loiters")),
+        at_ns=fields.whole("at_ns"),
+        in_view_ms=fields.whole("in_view_ms"),
+        came=fields.one_of("came", EDGES),
     )
 
 
@@ -234,6 +317,8 @@ def _read_stats(fields: Fields) -> Stats:
         fps=fields.real("fps", 0, 10_000),
         rss_mb=fields.real("rss_mb", 0, 1e7),
         stages_ms=fields.numbers("stages_ms", _MOST_STAGES),
+        picture=fields.numbers("picture", _MOST_MEASURES),
+        counts=fields.numbers("counts", 8),
     )
 
 
@@ -249,6 +334,14 @@ _READERS: Mapping[str, Callable[[Fields], Message]] = {
     "Look": lambda fields: Look(fields.whole("for_ms", 0, 600_000)),
     "Settled": lambda fields: Settled(fields.whole("track_id", 1)),
     "Attend": lambda fields: Attend(fields.whole("track_id", 1), fields.whole("for_ms", 0, 600_000)),
+    "Compare": lambda fields: Compare(
+        fields.part("picture", MOST_REFERENCE), fields.real("focus", 0, 1000), fields.flag("colour")
+    ),
+    "Learnt": lambda fields: Learnt(
+        fields.part("picture", MOST_REFERENCE), fields.real("focus", 0, 1000), fields.flag("colour")
+    ),
+    "Show": lambda _fields: Show(),
+    "Picture": lambda fields: Picture(fields.part("jpeg", MOST_CROP)),
     "Configure": lambda fields: Configure(fields.mapping("settings")),
     "Ready": lambda fields: Ready(
         fields.text("session", 40), fields.whole("epoch_ns"), fields.texts("models", 8, 80)
@@ -256,6 +349,7 @@ _READERS: Mapping[str, Callable[[Fields], Message]] = {
     "Health": lambda fields: Health(
         fields.text("name", 40), fields.flag("standing"), fields.text("detail", 400)
     ),
+    "Passed": _read_passed,
     "Stats": _read_stats,
     "Failed": lambda fields: Failed(fields.text("detail", 400)),
     "Sighting": _read_sighting,

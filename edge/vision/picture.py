@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 HEIGHT_PX = 360
 """Pictures are measured at this height, so that one number means the same for every camera."""
 
+SOFT_FOCUS = 0.6
+"""Below this focus a picture of a street is soft."""
+
 _DARK, _BRIGHT = 16, 240
 
 
@@ -39,9 +42,18 @@ def measure_picture(image: NDArray[np.uint8]) -> PictureQuality:
     Args:
         image: (height, width, 3) uint8 BGR.
     """
-    height, width = image.shape[:2]
+    return measure_grey(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+
+
+def measure_grey(image: NDArray[Any]) -> PictureQuality:
+    """Measure one picture that is grey already.
+
+    Args:
+        image: (height, width) uint8.
+    """
+    height, width = image.shape
     size = (max(1, round(width * HEIGHT_PX / height)), HEIGHT_PX)
-    grey: Any = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+    grey: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     # A little smoothing first: the noise of a dark sensor is fine detail too.
     fine = cv2.Laplacian(cv2.GaussianBlur(grey, (3, 3), 0), cv2.CV_32F)
     variance = float(grey.var())

@@ -17,6 +17,7 @@ from edge.records import Sighting
 from edge.settings import CameraSettings, ModelSettings
 from edge.vision.messages import (
     Attend,
+    Compare,
     Configure,
     Failed,
     Look,
@@ -31,7 +32,7 @@ from edge.vision.wire import Unframer, WireError
 
 log = logging.getLogger(__name__)
 
-_ORDERS = (Start, Look, Settled, Attend, Configure)
+_ORDERS = (Start, Look, Settled, Attend, Compare, Configure)
 # What a process that decodes untrusted pictures has no use for: the service manager's socket, credentials,
 # and proxies (a camera is never behind one, and FFmpeg would ask it).
 _WITHHELD = frozenset(
@@ -123,6 +124,19 @@ class VisionProcess:
                 return os.write(self._down, data) == len(data)
             except (BlockingIOError, BrokenPipeError):
                 return False
+
+    @property
+    def pulse(self) -> tuple[str, int]:
+        """State of the process as ``ps`` names it, and how long it has run so far, in ticks of the kernel.
+
+        proc(5), stat: after the name in parentheses the third field is the state, the 14th and 15th are the
+        times. Empty and 0 when it is gone.
+        """
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return "", 0
+        return fields[0], int(fields[11]) + int(fields[12])
 
     def kill(self) -> None:
         """End the process, reap it, and close the pipes. Safe to call twice."""

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from edge.face_models import open_face_detector, open_face_embedder
 from edge.records import Box, Kind, Lattice
 from edge.settings import LivenessModel, ModelSettings
+from edge.vision.areas import Patch
 from edge.vision.liveness import cues_of
 from edge.vision.tracking import FAR_TEXT, LEAST_TEXT, text_distance
 from models.face import AlignedFace, FaceDetector, FaceEmbedder, FaceQuality, align_faces, measure_face
-from models.face.contracts import DescribesAligned, View
+from models.face.contracts import DescribesAligned, LooksAtParts, View
 from models.face.living import LivingClassifier, LivingInput
 from models.face.quality import glance_at_face
 from models.plate import PlateReader, open_reader
 from models.plate.quality import measure_plate
-from models.plate.reader import TimedReader
+from models.plate.reader import PartReader, TimedReader
 from models.results import FaceDetection, PlateReading
 
 Image = NDArray[np.uint8]
@@ -96,8 +97,13 @@ class Sense(Protocol):
         """Which networks these are."""
         ...
 
-    def find(self, image: Image) -> list[Finding]:
-        """Find everything of this kind in a picture."""
+    def find(self, image: Image, part: Patch | None = None) -> list[Finding]:
+        """Find everything of this kind in a picture, or in a part of it; boxes are of the picture."""
+        ...
+
+    @property
+    def grain_px(self) -> float:
+        """Parts of a picture are cut at multiples of this; 0: it must be searched whole."""
         ...
 
     @property
@@ -141,12 +147,20 @@ class FaceSense:
         """Finding is one stage."""
         return {}
 
-    def find(self, image: Image) -> list[Finding]:
+    def find(self, image: Image, part: Patch | None = None) -> list[Finding]:
         """Find faces of any size."""
-        return [
-            Finding(Box(face.left, face.top, face.right, face.bottom), source=face)
-            for face in self.detector.detect(image)
-        ]
+        detector = self.detector
+        faces = (
+            detector.detect_part(image, part)
+            if part and isinstance(detector, LooksAtParts)
+            else detector.detect(image)
+        )
+        return [Finding(Box(face.left, face.top, face.right, face.bottom), source=face) for face in faces]
+
+    @property
+    def grain_px(self) -> float:
+        """As the detector says, if it looks at parts."""
+        return self.detector.grain_px if isinstance(self.detector, LooksAtParts) else 0.0
 
     def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
         """Describe each face, unless it has a flaw; all of them in one call of the network."""
@@ -221,6 +235,10 @@ class PlateSense:
     kind: Kind = Kind.PLATE
     reads_as: str = "read"
 
+    def __post_init__(self) -> None:
+        """Tell the reader what is small."""
+        self.configure(self.smallest_px)
+
     @property
     def name(self) -> str:
         """The reader."""
@@ -231,13 +249,22 @@ class PlateSense:
         """Finding and reading, if the reader says."""
         return self.reader.stages_ms if isinstance(self.reader, TimedReader) else {}
 
-    def find(self, image: Image) -> list[Finding]:
+    def find(self, image: Image, part: Patch | None = None) -> list[Finding]:
         """Find what may be a plate by the number of its characters."""
+        reader = self.reader
+        readings = (
+            reader.read_part(image, part) if part and isinstance(reader, PartReader) else reader.read(image)
+        )
         return [
             Finding(Box(*reading.box), _sure_text(reading), reading)
-            for reading in self.reader.read(image)
+            for reading in readings
             if not reading.lattice or len(reading.lattice) in PLATE_LENGTHS
         ]
+
+    @property
+    def grain_px(self) -> float:
+        """As the reader says, if it looks at parts."""
+        return self.reader.grain_px if isinstance(self.reader, PartReader) else 0.0
 
     def read(self, image: Image, findings: Sequence[Finding]) -> list[Reading]:
         """Judge what ``find`` has already read."""
@@ -251,6 +278,8 @@ class PlateSense:
     def configure(self, smallest_px: int) -> None:
         """Take a new least height."""
         self.smallest_px = smallest_px
+        if isinstance(self.reader, PartReader):
+            self.reader.smallest_px = smallest_px
 
     def _judge(self, image: Image, finding: Finding) -> Reading:
         reading: PlateReading = finding.source
@@ -321,11 +350,15 @@ def _window(image: Image, face: FaceDetection) -> tuple[Image, FaceDetection]:
     height, width = image.shape[:2]
     left, top = max(0, int(face.left - margin)), max(0, int(face.top - margin))
     right, bottom = min(width, int(face.right + margin) + 1), min(height, int(face.bottom + margin) + 1)
-    points = None if face.landmarks is None else face.landmarks - np.array([left, top], np.float32)
-    moved = FaceDetection(
-        face.left - left, face.top - top, face.right - left, face.bottom - top, face.score, points
-    )
-    return image[top:bottom, left:right], moved
+    return image[top:bottom, left:right], _shifted(face, -left, -top)
+
+
+def _shifted(face: FaceDetection, x: int, y: int) -> FaceDetection:
+    """A face in pixels of a picture whose corner lies elsewhere."""
+    if not x and not y:
+        return face
+    points = None if face.landmarks is None else face.landmarks + np.array([x, y], np.float32)
+    return FaceDetection(face.left + x, face.top + y, face.right + x, face.bottom + y, face.score, points)
 
 
 def _view(reads: int) -> View:

@@ -6,7 +6,7 @@ carry their text: near-equal text joins what has moved far, contradictory text p
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.records import Box, Kind
@@ -76,13 +76,20 @@ class Tracker:
         """The tracks that live, oldest first."""
         return tuple(track for track in self._tracks.values() if kind is None or track.kind is kind)
 
-    def update(self, kind: Kind, seen: Sequence[Seen], now_ns: int) -> tuple[Track, ...]:
+    def update(
+        self,
+        kind: Kind,
+        seen: Sequence[Seen],
+        now_ns: int,
+        was_searched: Callable[[Box], bool] = lambda _box: True,
+    ) -> tuple[Track, ...]:
         """Take the result of one search.
 
         Args:
             kind: What was searched for.
             seen: Everything of that kind in the frame.
             now_ns: Capture time of the frame.
+            was_searched: Whether a place was looked at; a track expected elsewhere is not missed.
 
         Returns:
             For each thing seen its track, in the same order.
@@ -104,7 +111,7 @@ class Tracker:
                 taken.add(track_id)
                 _move(self._tracks[track_id], seen[s], now_ns)
         for track in alive:
-            if track.id not in taken:
+            if track.id not in taken and was_searched(track.expected(now_ns)):
                 track.misses += 1
         return tuple(found.get(s) or self._begin(kind, thing, now_ns) for s, thing in enumerate(seen))
 

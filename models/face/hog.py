@@ -29,20 +29,31 @@ class HogDetector:
         self._threshold = threshold
         self._engine = dlib.get_frontal_face_detector()
 
+    @property
+    def grain_px(self) -> float:
+        """Four of its cells of 8 pixels, in pixels of the picture, see ``LooksAtParts``."""
+        return 32 / self._scale
+
     def detect(self, image: BgrImage) -> list[FaceDetection]:
         """Find faces, best score first. Scores start at the threshold (0); clear faces have more than 1."""
+        return self.detect_part(image, (0, 0, image.shape[1], image.shape[0]))
+
+    def detect_part(self, image: BgrImage, part: tuple[int, int, int, int]) -> list[FaceDetection]:
+        """See ``LooksAtParts``; steps of the pyramid fall on other pixels, so scores differ a little."""
+        scale = min(self._scale, _LONGEST_SIDE_PX / max(image.shape[:2]))
+        left, top, right, bottom = part
+        image = image[top:bottom, left:right]
         height, width = image.shape[:2]
-        scale = min(self._scale, _LONGEST_SIDE_PX / max(height, width))
         if scale != 1.0:
             image = resize_picture(image, round(width * scale), round(height * scale))
         across, down = image.shape[1] / width, image.shape[0] / height
         boxes, scores, _ = self._engine.run(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 0, self._threshold)
         faces = [
             FaceDetection(
-                left=box.left() / across,
-                top=box.top() / down,
-                right=(box.right() + 1) / across,
-                bottom=(box.bottom() + 1) / down,
+                left=left + box.left() / across,
+                top=top + box.top() / down,
+                right=left + (box.right() + 1) / across,
+                bottom=top + (box.bottom() + 1) / down,
                 score=float(score),
             )
             for box, score in zip(boxes, scores, strict=True)

@@ -44,12 +44,25 @@ class YunetDetector:
         self._scale = min(1.0, WINDOW_PX / min_face_px)
         self._threshold = threshold
 
+    @property
+    def grain_px(self) -> float:
+        """Pixels of the picture under one cell of the coarsest stride, see ``LooksAtParts``."""
+        return _STRIDES[-1] / self._scale
+
     def detect(self, image: BgrImage) -> list[FaceDetection]:
         """Find faces, best score (0..1) first, each with its five landmarks."""
+        return self.detect_part(image, (0, 0, image.shape[1], image.shape[0]))
+
+    def detect_part(self, image: BgrImage, part: tuple[int, int, int, int]) -> list[FaceDetection]:
+        """See ``LooksAtParts``: what decides on scales is the size of the whole picture."""
         longest = max(image.shape[:2])
+        left, top, right, bottom = part
+        image = image[top:bottom, left:right]
         found = self._look(image, self._scale)
         if longest * self._scale > _SECOND_LOOK_PX:
             found = np.concatenate([found, self._look(image, _SECOND_LOOK_TO_PX / longest)])
+        found[:, [0, 2, 5, 7, 9, 11, 13]] += left
+        found[:, [1, 3, 6, 8, 10, 12, 14]] += top
         if not len(found):
             return []
         kept = cv2.dnn.NMSBoxes(

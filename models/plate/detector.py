@@ -21,6 +21,10 @@ from models.runtime import Session
 INPUT_PX: Final = (640, 384)
 """Width and height of what the network sees."""
 STRIDE_PX: Final = 8
+GRAIN_PX: Final = 32
+"""Its view is a multiple of this."""
+LEAST_PLATE_PX: Final = 10
+"""Lower plates in its view are missed now and then; see its card in weights/README.md."""
 MIN_SCORE: Final = 0.35
 _SAME_IOU: Final = 0.3
 _MAP_CHANNELS: Final = 10
@@ -53,8 +57,12 @@ class PlateDetector:
         self._session = session
         self._min_score = min_score
 
-    def find(self, image: BgrImage) -> list[FoundPlate]:
+    def find(self, image: BgrImage, ratio: float | None = None) -> list[FoundPlate]:
         """Find plates, best first.
+
+        Args:
+            image: A picture, or a part of one.
+            ratio: Shrink it by this, into a view that is no larger than needed; None: fill the whole view.
 
         A plate so large that the network's view is too narrow for it is looked for a second time in a
         picture of half the size, when the first look found nothing.
@@ -62,11 +70,16 @@ class PlateDetector:
         Raises:
             InferenceFailed: The network could not be run.
         """
-        found = self._look(image, INPUT_PX)
-        return found or self._look(image, (INPUT_PX[0] // 2, INPUT_PX[1] // 2))
+        if ratio is None:
+            return self._look(image, INPUT_PX) or self._look(image, (INPUT_PX[0] // 2, INPUT_PX[1] // 2))
+        return self._look(image, view_of(image, ratio), ratio) or self._look(
+            image, view_of(image, ratio / 2), ratio / 2
+        )
 
-    def _look(self, image: BgrImage, size_px: tuple[int, int]) -> list[FoundPlate]:
-        view, ratio = shrink_into(image, size_px)
+    def _look(
+        self, image: BgrImage, size_px: tuple[int, int], most: float = _MAX_ENLARGE
+    ) -> list[FoundPlate]:
+        view, ratio = shrink_into(image, size_px, most)
         (answer,) = self._session.run(view[None])
         if answer.ndim != 4 or answer.shape[1] != _MAP_CHANNELS:
             raise ModelMismatch(self._session.name, f"gave {answer.shape}, a (1, 10, h, w) map was expected")
@@ -78,14 +91,30 @@ class PlateDetector:
         )
 
 
-def shrink_into(image: BgrImage, size_px: tuple[int, int]) -> tuple[BgrImage, float]:
-    """Fit a picture into the upper left of a padded one.
+def ratio_of(width: int, height: int) -> float:
+    """By how much a picture of this size is shrunk (or enlarged) to fill the network's view."""
+    return min(INPUT_PX[0] / width, INPUT_PX[1] / height, _MAX_ENLARGE)
+
+
+def view_of(image: BgrImage, ratio: float) -> tuple[int, int]:
+    """The smallest view, width and height, that a picture fits into when it is shrunk by that ratio.
+
+    The network takes any multiple of 32 pixels.
+    """
+    width, height = (-int(-side * ratio // GRAIN_PX) * GRAIN_PX for side in image.shape[1::-1])
+    return max(width, GRAIN_PX), max(height, GRAIN_PX)
+
+
+def shrink_into(
+    image: BgrImage, size_px: tuple[int, int], most: float = _MAX_ENLARGE
+) -> tuple[BgrImage, float]:
+    """Fit a picture into the upper left of a padded one, enlarged by no more than ``most``.
 
     Returns:
         The padded picture (height, width, 3) and the factor by which coordinates were multiplied.
     """
     width, height = size_px
-    ratio = min(width / image.shape[1], height / image.shape[0], _MAX_ENLARGE)
+    ratio = min(width / image.shape[1], height / image.shape[0], most)
     size = (max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio)))
     method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
     view = np.full((height, width, 3), _PADDING, np.uint8)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.errors import ModelMismatch
 from models.manifest import MANIFEST, find_model
 from models.plate.colour import kind_by_colour
-from models.plate.detector import FoundPlate, PlateDetector, distinct
+from models.plate.detector import GRAIN_PX, LEAST_PLATE_PX, FoundPlate, PlateDetector, distinct, ratio_of
 from models.plate.geometry import Corners, cut_to, whole_of
 from models.plate.grammar import ALPHABET, PlateKind
 from models.plate.lattice import NOTHING, Lattice, make_position
@@ -44,6 +44,8 @@ MARGIN: Final = 0.06
 """How much larger than the found plate the reader's cut is, as a share of its sides."""
 _OTHER_MARGINS: Final = (0.02, 0.1)
 _SURE: Final = 0.9
+SMALLEST_PX: Final = 16
+"""Height of the smallest plate of interest, as long as nobody says otherwise."""
 LOOKS: Final = 2
 """So often the refiner moves the corners of a found plate."""
 LEAST_LOG: Final = -4.5
@@ -157,6 +159,7 @@ class OwnPlateReader:
             return open_session(find_model(name, manifest).locate(manifest.parent), threads)
 
         self._region = region
+        self.smallest_px = SMALLEST_PX
         self._stages_ms: dict[str, float] = {}
         self._detector = PlateDetector(net("plate_detector"))
         self._refiner = PlateRefiner(net("plate_refiner"))
@@ -172,9 +175,24 @@ class OwnPlateReader:
         height, width = image.shape[:2]
         left, top, right, bottom = self._region or (0.0, 0.0, 1.0, 1.0)
         x, y = int(left * width), int(top * height)
-        part = image[y : max(int(bottom * height), y + 1), x : max(int(right * width), x + 1)]
+        return self._read(
+            image[y : max(int(bottom * height), y + 1), x : max(int(right * width), x + 1)], x, y
+        )
+
+    @property
+    def grain_px(self) -> float:
+        """Pixels under 32 of the detector's; see `models.plate.reader.PartReader`."""
+        return 0.0 if self._region else GRAIN_PX * self.smallest_px / LEAST_PLATE_PX
+
+    def read_part(self, image: BgrImage, part: tuple[int, int, int, int]) -> list[PlateReading]:
+        """Find and read plates in a part, seen just so large that the smallest one is found, if that fits."""
+        left, top, right, bottom = part
+        ratio = min(ratio_of(right - left, bottom - top), LEAST_PLATE_PX / self.smallest_px)
+        return self._read(image[top:bottom, left:right], left, top, ratio)
+
+    def _read(self, part: BgrImage, x: int, y: int, ratio: float | None = None) -> list[PlateReading]:
         began = time.perf_counter()
-        found = self._detector.find(part)
+        found = self._detector.find(part, ratio)
         detected = time.perf_counter()
         for _ in range(LOOKS):
             found = self._refiner.refine(part, found)

@@ -1,6 +1,8 @@
 """Every camera keeps the same contract: films, folders, HTTP and RTSP streams, a device if there is one."""
 
 import itertools
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,11 +16,12 @@ from drivers.camera import Camera, EndOfFilm, open_camera
 from drivers.camera.video import boot_ns
 from drivers.errors import DriverClosed, LinkLost
 from drivers.simulated.cameras import CameraFault, SimulatedCamera
+from drivers.simulated.h264 import SimulatedH264Camera, encode_picture
 from drivers.simulated.rtsp import SimulatedRtspCamera
 
 FPS = 20.0
 WIDTH, HEIGHT = 320, 240
-BACKENDS = ("film", "film through opencv", "folder", "http", "rtsp", "device")
+BACKENDS = ("film", "film through opencv", "folder", "http", "rtsp", "device", "picamera")
 
 
 def picture(number: int) -> np.ndarray:
@@ -61,6 +64,9 @@ def open_it(request: pytest.FixtureRequest, film: Path, folder: Path) -> Iterato
             yield lambda: open_camera("gate", source=str(film))
         elif request.param == "folder":
             yield lambda: open_camera("gate", type="replay", source=str(folder), fps=FPS, repeat=True)
+        elif request.param == "picamera":
+            pytest.importorskip("picamera2", reason="picamera2 is only on a Raspberry Pi")
+            yield lambda: open_camera("gate", type="picamera", source="0", width_px=640, height_px=480)
         elif request.param == "device":
             if not Path("/dev/video0").exists():
                 pytest.skip("there is no camera at /dev/video0")
@@ -98,7 +104,7 @@ def test_frames_are_bgr_read_only_numbered_and_stamped(open_it: Callable[[], Cam
 
 
 def test_colours_are_blue_green_red(open_it: Callable[[], Camera], request: pytest.FixtureRequest) -> None:
-    if "device" in request.node.name:
+    if {"device", "picamera"} & set(request.node.callspec.id.split("-")):
         pytest.skip("nobody knows what a device looks at")
     camera = open_it()
     try:
@@ -113,7 +119,7 @@ def test_colours_are_blue_green_red(open_it: Callable[[], Camera], request: pyte
 def test_frames_come_at_the_pace_of_the_source(
     open_it: Callable[[], Camera], request: pytest.FixtureRequest
 ) -> None:
-    if "device" in request.node.name:
+    if {"device", "picamera"} & set(request.node.callspec.id.split("-")):
         pytest.skip("nobody knows how fast a device is")
     camera = open_it()
     try:
@@ -225,3 +231,100 @@ def test_rtsp_is_asked_for_over_tcp_only() -> None:
         camera = open_camera("gate", source=simulated.url)
         assert camera.read().image.shape == (HEIGHT, WIDTH, 3)
         camera.close()
+
+
+# H.264, as most cameras send it; the pictures of our own encoder have no colour
+
+
+def grey(number: int, width: int = 192, height: int = 144) -> np.ndarray:
+    """Steps from left to right, and a bar that tells the pictures apart."""
+    image = np.tile(np.linspace(40, 200, width).astype(np.uint8) // 16 * 16, (height, 1))
+    image[number * 16 : number * 16 + 16] = 230
+    return image
+
+
+@pytest.fixture
+def h264() -> Iterator[SimulatedH264Camera]:
+    with SimulatedH264Camera([encode_picture(grey(n), n) for n in range(8)], fps=FPS) as camera:
+        yield camera
+
+
+def bar_of(image: np.ndarray) -> int:
+    """Number of the picture, by where its bar is."""
+    return int(image[8::16, :, 1].mean(axis=1).argmax())
+
+
+def test_h264_over_rtsp_is_decoded_picture_by_picture(h264: SimulatedH264Camera, capfd) -> None:
+    camera = open_camera("gate", source=h264.url)
+    try:
+        frames = [camera.read() for _ in range(12)]
+    finally:
+        camera.close()
+    assert frames[-1].image.shape == (144, 192, 3)
+    bars = [bar_of(frame.image) for frame in frames]
+    assert all((later - earlier) % 8 == 1 for earlier, later in itertools.pairwise(bars)), bars
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_encoder_may_repeat_its_picture_and_a_jpeg_camera_may_not(h264: SimulatedH264Camera) -> None:
+    camera = open_camera("gate", source=h264.url)
+    assert camera.may_repeat
+    h264.fault = CameraFault.FROZEN
+    bars = [bar_of(camera.read().image) for _ in range(30)]
+    camera.close()
+    assert set(bars[-10:]) == {0}, "the first picture, for ever, and no error"
+    with SimulatedRtspCamera(JPEGS, fps=FPS) as jpeg:
+        camera = open_camera("gate", source=jpeg.url)
+        assert not camera.may_repeat
+        camera.close()
+
+
+def test_a_decoder_that_the_board_has_not_is_replaced_by_software_and_logged(
+    h264: SimulatedH264Camera, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = open_camera("gate", source=h264.url, decoder="h264_rkmpp")
+    assert camera.read().image.shape == (144, 192, 3)
+    camera.close()
+    assert "the decoder h264_rkmpp is not to be had here" in caplog.text
+
+
+def test_another_size_in_mid_stream_of_h264_shows_the_new_pictures(h264: SimulatedH264Camera) -> None:
+    camera = open_camera("gate", source=h264.url)
+    camera.read()
+    h264.pictures = tuple(encode_picture(np.full((96, 128), 100 + n, np.uint8), n) for n in range(8))
+    levels = []
+    try:
+        levels = [float(camera.read().image.std()) for _ in range(20)]
+    except LinkLost:
+        camera = open_camera("gate", source=h264.url)
+        levels = [float(camera.read().image.std())]
+    finally:
+        camera.close()
+    assert levels[-1] < 5, "the new ones are plain"
+
+
+def test_what_ffmpeg_itself_encodes_is_read_as_well(tmp_path: Path) -> None:
+    """Our own stream could be one that only our own reading of the standard understands."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        pytest.skip("there is no ffmpeg here")
+    stream = tmp_path / "film.264"
+    scene = ["-f", "lavfi", "-i", "testsrc=size=320x192:rate=10", "-frames:v", "10"]
+    coding = ["-c:v", "libx264", "-bf", "0", "-g", "1", "-x264-params", "repeat-headers=1:slices=1"]
+    done = subprocess.run(
+        [ffmpeg, "-v", "error", *scene, *coding, "-pix_fmt", "yuv420p", str(stream)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"this ffmpeg has no libx264: {done.stderr!r}")
+    content = stream.read_bytes().replace(b"\0\0\0\1", b"\0\0\1").replace(b"\0\0\1", b"\0\0\0\1")
+    start = b"\0\0\0\1\x67"
+    units = [start + unit for unit in content.split(start)[1:]]
+    assert len(units) == 10
+    with SimulatedH264Camera(units, fps=FPS) as simulated:
+        camera = open_camera("gate", source=simulated.url)
+        images = [camera.read().image for _ in range(5)]
+        camera.close()
+    assert images[-1].shape == (192, 320, 3)
+    assert images[-1].std() > 40, "colour bars"

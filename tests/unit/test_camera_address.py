@@ -59,7 +59,8 @@ def test_a_transport_without_connections_is_not_knocked_at() -> None:
 
 
 def test_an_unknown_type_names_those_there_are() -> None:
-    with pytest.raises(DriverUnavailable, match=r'no camera of type "gopro"; there are: opencv, replay'):
+    there_are = r'no camera of type "gopro"; there are: opencv, picamera, replay'
+    with pytest.raises(DriverUnavailable, match=there_are):
         open_camera("gate", type="gopro", source="x")
 
 

@@ -11,7 +11,19 @@ from edge.health import Alarms
 from edge.records import Box, Kind, Sighting
 from edge.settings import ModelSettings, OpenCvCamera
 from edge.vision.eye import BackOff, Eye
-from edge.vision.messages import Configure, Health, Look, Order, Ready, Report, Settled, Stats
+from edge.vision.messages import (
+    Compare,
+    Configure,
+    Health,
+    Learnt,
+    Look,
+    Order,
+    Passed,
+    Ready,
+    Report,
+    Settled,
+    Stats,
+)
 from edge.vision.process import VisionDied
 
 SETTINGS = OpenCvCamera(source="rtsp://camera/1", looks_for=("plate",))
@@ -22,6 +34,7 @@ class CannedProcess:
 
     made: list["CannedProcess"] = []
     pid = 4711
+    pulse = ("R", 0)
 
     def __init__(self, *arguments: object, session: str, epoch_ns: int, **_: object) -> None:
         self.session = session
@@ -93,9 +106,23 @@ def ready(epoch_ns: int = 0) -> Ready:
 
 def test_pauses_grow_to_eight_seconds_and_shrink_after_a_good_run() -> None:
     back_off = BackOff()
-    assert [back_off.after_run(2.0) for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    assert back_off.after_run(31.0) == 1.0
-    assert back_off.after_run(1.0) == 2.0
+    assert [back_off.after_run(2.0) for _ in range(7)] == [0.25, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert back_off.after_run(11.0) == 0.25
+    assert back_off.after_run(1.0) == 1.0
+
+
+def test_a_process_that_does_nothing_is_stalled_at_once_and_one_that_works_is_not(watched: Watched) -> None:
+    watched.says(ready())
+    watched.until(lambda: watched.eye.stats.models)
+    watched.clock.advance(1.2)  # it runs, so it may take its time
+    time.sleep(0.05)
+    assert watched.standing() == []
+    watched.process.pulse = ("S", 7)
+    time.sleep(0.05)
+    watched.clock.advance(1.2)
+    watched.until(lambda: [name for name, _ in watched.standing()] == ["vision.stalled"])
+    watched.says(Stats())
+    watched.until(lambda: watched.standing() == [])
 
 
 def test_the_thread_is_named_after_the_camera(watched: Watched) -> None:
@@ -135,10 +162,10 @@ def test_a_death_is_named_the_pause_kept_and_the_film_goes_on(watched: Watched) 
     watched.until(lambda: first.is_dead)
     watched.until(lambda: [name for name, _ in watched.standing()] == ["vision.died"])
     assert watched.eye.stats.pid == 0
-    watched.clock.advance(0.9)
+    watched.clock.advance(0.2)
     time.sleep(0.05)
     assert watched.process is first
-    watched.clock.advance(0.2)
+    watched.clock.advance(0.1)
     watched.until(lambda: watched.process is not first)
     assert watched.process.epoch_ns == 123
     assert watched.process.session != first.session
@@ -177,3 +204,92 @@ def test_orders_reach_the_process_and_only_the_right_one(watched: Watched) -> No
         Look(2000),
         Configure(other.model_dump(mode="json")),
     ]
+
+
+class Kept:
+    """A shelf that remembers what it was told."""
+
+    def __init__(self, compare: Compare | None = None) -> None:
+        self.compare = compare
+        self.learnt: list[Learnt] = []
+        self.forgotten: list[str] = []
+
+    def put(self, camera: str, learnt: Learnt) -> None:
+        self.learnt.append(learnt)
+
+    def get(self, camera: str) -> Compare | None:
+        return self.compare
+
+    def forget(self, camera: str) -> None:
+        self.forgotten.append(camera)
+
+
+BLACK = {"brightness": 2.0, "contrast": 1.0, "dark": 1.0, "bright": 0.0}
+USUAL = {"brightness": 100.0, "contrast": 40.0, "dark": 0.0, "bright": 0.0, "focus": 2.0}
+
+
+def test_the_numbers_of_the_picture_become_alarms_that_come_and_go(watched: Watched) -> None:
+    watched.says(ready())
+    for _ in range(2):
+        watched.clock.advance(0.5)
+        watched.says(Stats(picture=BLACK))
+    watched.until(lambda: [name for name, _ in watched.standing()] == ["camera.black"])
+    for _ in range(4):
+        watched.clock.advance(0.5)
+        watched.says(Stats(picture=USUAL))
+    watched.until(lambda: watched.standing() == [])
+
+
+def test_alarms_that_are_not_wanted_are_not_raised_and_standing_ones_end(watched: Watched) -> None:
+    watched.says(ready())
+    for _ in range(2):
+        watched.clock.advance(0.5)
+        watched.says(Stats(picture=BLACK))
+    watched.until(lambda: [name for name, _ in watched.standing()] == ["camera.black"])
+    watched.eye.configure(SETTINGS.model_copy(update={"condition_alarms": ("dark",)}))
+    for _ in range(4):
+        watched.clock.advance(0.5)
+        watched.says(Stats(picture=BLACK))
+    watched.until(lambda: watched.standing() == [])
+
+
+def test_a_reference_is_kept_given_to_the_next_process_and_forgotten_when_told(watched: Watched) -> None:
+    compare, learnt = Compare(b"png", 1.0, True), Learnt(b"png", 1.0, True)
+    kept = Kept(compare)
+    watched.eye._shelf = kept
+    watched.says(ready(), learnt)
+    watched.until(lambda: kept.learnt == [learnt])
+    watched.until(lambda: watched.process.told == [compare])
+    watched.eye.relearn()
+    assert kept.forgotten == ["gate"]
+    assert watched.process.told == [compare, Compare(b"")]
+
+
+def test_crossings_and_long_stays_are_handed_on_with_camera_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eye_module, "VisionProcess", CannedProcess)
+    heard: list[tuple[str, str, Passed]] = []
+    clock = ManualClock()
+    eye = Eye(
+        "gate",
+        SETTINGS,
+        ModelSettings(),
+        clock,
+        Alarms(clock),
+        lambda _: None,
+        on_passed=lambda *w: heard.append(w),
+    )
+    eye.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not eye.stats.session:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        passed = Passed(3, Kind.PLATE, "in", 5, 1200, "top")
+        CannedProcess.made[-1].says.append(passed)
+        while not heard:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        session = eye.stats.session
+    finally:
+        eye.close()
+    assert heard == [("gate", session, passed)]

@@ -9,8 +9,11 @@ import pytest
 from drivers.camera import Frame
 from edge.records import Box, Kind, Sighting
 from edge.settings import CameraSettings, OpenCvCamera
-from edge.vision.loop import Lookout, read_pause_s
+from edge.vision.areas import Patch
+from edge.vision.loop import Lookout
+from edge.vision.messages import Passed
 from edge.vision.senses import Finding, Reading
+from edge.vision.story import read_pause_s
 
 S = 1_000_000_000
 FRAME_NS = S // 15
@@ -31,13 +34,19 @@ class CannedSense:
         self.reading: Callable[[Finding], Reading] = lambda _: GOOD
         self.text = ""
         self.smallest_px = 0
+        self.grain_px = 32.0
+        self.part = (0, 0, 0, 0)
 
-    def find(self, image: np.ndarray) -> list[Finding]:
+    def find(self, image: np.ndarray, part: Patch | None = None) -> list[Finding]:
         self.searches += 1
-        white = cv2.inRange(image, (200, 200, 200), (255, 255, 255))
+        left, top, right, bottom = self.part = part or (0, 0, image.shape[1], image.shape[0])
+        white = cv2.inRange(image[top:bottom, left:right], (200, 200, 200), (255, 255, 255))
         shapes = cv2.findContours(white, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
         boxes = sorted(cv2.boundingRect(shape) for shape in shapes)
-        return [Finding(Box(x, y, x + w, y + h), self.text) for x, y, w, h in boxes]
+        return [
+            Finding(Box(x, y, x + w, y + h), self.text)
+            for x, y, w, h in ((left + x, top + y, w, h) for x, y, w, h in boxes)
+        ]
 
     def read(self, image: np.ndarray, findings: Sequence[Finding]) -> list[Reading]:
         self.read_sizes.append(len(findings))
@@ -57,6 +66,7 @@ class Stage:
         self.now_ns = 1000 * S
         self.sense = CannedSense()
         self.said: list[Sighting] = []
+        self.noted: list[Passed] = []
         self.settings = OpenCvCamera(source="0", looks_for=("plate",), **options)  # type: ignore[arg-type]
         self.lookout = self.make(self.settings)
         self.seq = 0
@@ -65,7 +75,15 @@ class Stage:
         self.sense.searches = 0
 
     def make(self, settings: CameraSettings) -> Lookout:
-        return Lookout("gate", "s1", settings, [self.sense], self.said.append, lambda: self.now_ns)
+        return Lookout(
+            "gate",
+            "s1",
+            settings,
+            [self.sense],
+            self.said.append,
+            lambda: self.now_ns,
+            note=self.noted.append,
+        )
 
     def show(
         self,
@@ -73,13 +91,14 @@ class Stage:
         seconds: float = 1 / 15,
         step: tuple[int, int] = (0, 0),
         wall: int = 80,
+        shade: int = 255,
     ) -> None:
         """Show white squares of 60 px at these corners, moving by ``step`` each frame, before a wall."""
         for number in range(round(seconds * 15)):
             image = np.full((360, 640, 3), wall, np.uint8)
             for x, y in squares:
                 left, top = x + step[0] * number, y + step[1] * number
-                image[top : top + 60, left : left + 60] = 255
+                image[top : top + 60, left : left + 60] = shade
             self.seq += 1
             self.now_ns += FRAME_NS
             self.lookout.step(Frame("gate", self.seq, self.now_ns - 5_000_000, image))
@@ -309,6 +328,34 @@ def test_the_same_face_after_a_cut_keeps_its_track_and_its_name(door: Stage) -> 
     assert door.lookout.tracks == 1
 
 
+def test_a_face_whose_place_changes_all_at_once_is_looked_at_in_that_very_frame(door: Stage) -> None:
+    door.sense.reading = lambda _: face(b"anna")
+    door.show((100, 100), (400, 100), seconds=1)
+    anna, other = sorted({sighting.track_id for sighting in door.told()})
+    door.lookout.settle(anna)
+    door.lookout.settle(other)
+    door.show((100, 100), (400, 100), seconds=3)
+    door.told()
+    door.sense.reading = lambda _: face(b"bert")
+    door.show((100, 100), shade=205)
+    told = door.told()
+    assert [sighting.track_id for sighting in told if sighting.ended][:1] == [anna]
+    assert [sighting.template for sighting in told if not sighting.ended] == [b"bert"]
+
+
+def test_the_same_face_in_another_light_keeps_its_name_after_one_look(door: Stage) -> None:
+    door.sense.reading = lambda _: face(b"anna")
+    door.show((100, 100), seconds=1)
+    (anna,) = {sighting.track_id for sighting in door.told()}
+    door.lookout.settle(anna)
+    door.show((100, 100), seconds=3)
+    reads = len(door.sense.read_sizes)
+    door.show((100, 100), seconds=1, shade=210)
+    assert len(door.sense.read_sizes) == reads + 1
+    assert door.told() == []
+    assert door.lookout.tracks == 1
+
+
 def test_a_face_that_is_gone_after_a_cut_lends_its_track_to_nobody(door: Stage) -> None:
     door.sense.reading = lambda _: face(b"anna")
     door.show((100, 100), seconds=1)
@@ -339,3 +386,126 @@ def test_reads_of_one_face_keep_apart_once_there_are_enough(door: Stage) -> None
     apart = np.diff(times)
     assert apart[:3].max() <= S // 50, "the first four at once"
     assert apart[3:].min() >= S * 0.1
+
+
+# Parts of the picture, masks, lines
+
+
+def test_a_network_is_shown_only_where_something_moves_and_all_of_it_now_and_then(stage: Stage) -> None:
+    (search,) = stage.lookout._searches
+    searches, wholes = search.searches, search.wholes
+    stage.show((100, 100), seconds=2, step=(2, 0))
+    left, top, right, bottom = stage.sense.part
+    assert (right - left) * (bottom - top) < 0.5 * 640 * 360
+    assert left % 32 == top % 32 == 0
+    assert left <= 160
+    assert right >= 220
+    assert search.wholes - wholes < 0.2 * (search.searches - searches)
+    assert {sighting.track_id for sighting in stage.told()} == {1}
+
+
+def test_tracks_at_far_ends_are_shown_in_parts_and_keep_their_numbers(stage: Stage) -> None:
+    for number in range(45):
+        x = 20 + 2 * number
+        stage.show((x, 20), (560 - 2 * number, 280))
+    told = stage.told()
+    assert {sighting.track_id for sighting in told} == {1, 2}
+    assert len(told) >= 80
+    (search,) = stage.lookout._searches
+    assert search.pixels < 0.7 * search.searches * 640 * 360
+
+
+def test_what_reaches_over_the_edge_of_a_part_is_looked_at_whole(stage: Stage) -> None:
+    stage.show((100, 100), seconds=1)
+    stage.told()
+    search = stage.lookout._searches[0]
+    image = np.full((360, 640, 3), 80, np.uint8)
+    image[100:160, 100:160] = 255
+    found, parts = search.find(image, ((128, 96, 256, 192),), stage.now_ns)
+    assert parts == ((0, 0, 640, 360),)
+    assert [finding.box for finding in found] == [Box(100, 100, 160, 160)]
+
+
+def test_a_car_outside_the_parts_that_were_searched_is_not_missed(stage: Stage) -> None:
+    stage.show((40, 40), seconds=0.5)
+    stage.lookout.settle(1)
+    stage.show((40, 40), seconds=12)  # it is background by now
+    stage.told()
+    stage.show((40, 40), (500, 250), seconds=4, step=(0, 0))
+    stage.lookout.settle(2)
+    for number in range(60):
+        stage.show((40, 40), (500, 250 - number % 30))
+    assert [sighting.track_id for sighting in stage.told() if sighting.ended] == []
+    assert stage.lookout.tracks == 2
+
+
+def test_what_is_ignored_is_neither_motion_nor_found(stage: Stage) -> None:
+    stage = Stage(ignore=[[0.0, 0.0, 0.5, 1.0]])
+    stage.show((100, 100), seconds=1, step=(4, 0))
+    assert stage.told() == []
+    assert stage.sense.searches <= 1
+    stage.show((100, 100), (400, 100), seconds=1, step=(2, 0))
+    assert {sighting.box.left >= 320 for sighting in stage.told()} == {True}
+
+
+def test_new_shapes_are_taken_by_the_running_loop(stage: Stage) -> None:
+    stage.lookout.configure(OpenCvCamera(**stage.settings.model_dump() | {"watch": [[0.5, 0, 1, 1]]}))
+    stage.show((100, 100), seconds=1, step=(4, 0))
+    assert stage.told() == []
+    stage.show((400, 100), seconds=1, step=(2, 0))
+    assert stage.told()
+
+
+def test_who_crosses_the_line_is_told_with_its_way_and_its_edge() -> None:
+    stage = Stage(line=((0.0, 0.5), (1.0, 0.5)))
+    stage.show((300, 0), seconds=4, step=(0, 4))
+    stage.show(seconds=2)
+    told = stage.told()
+    assert [(p.what, p.track_id, p.came) for p in stage.noted] == [("in", 1, "top")]
+    assert told[-1].ended
+    assert (told[0].crossed, told[-1].crossed) == ("", "in")
+    assert told[-1].came == "top"
+    assert 3500 <= told[-1].in_view_ms <= 4100
+    assert stage.lookout.counts == {"tracks": 1, "read": 1, "in": 1, "out": 0}
+
+
+def test_who_drives_out_of_the_picture_is_told_by_which_edge() -> None:
+    stage = Stage()
+    stage.show((20, 150), seconds=2.4, step=(16, 0))
+    stage.show(seconds=2)
+    end = stage.told()[-1]
+    assert (end.ended, end.came, end.went) == (True, "left", "right")
+
+
+def test_who_stays_for_long_is_told_once_even_if_nobody_could_read_it() -> None:
+    stage = Stage(loiter_s=20)
+    stage.sense.reading = lambda _: Reading(flaw="blurred")
+    stage.show((300, 100), seconds=15)
+    assert stage.noted == []
+    stage.show((300, 100), seconds=60)
+    assert [(p.what, p.track_id) for p in stage.noted] == [("loiters", 1)]
+    assert stage.noted[0].in_view_ms >= 20_000
+    assert stage.lookout.counts["read"] == 0
+
+
+def test_a_person_who_stands_still_after_the_decision_costs_nothing(door: Stage) -> None:
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(-5, 6, (360, 640, 3), np.int16) for _ in range(4)]
+    door.sense.reading = lambda _: face(b"anna")
+
+    def stand(frames: int) -> None:
+        for number in range(frames):
+            image = np.full((360, 640, 3), 80, np.int16) + noise[number % 4]
+            image[100:160, 100:160] = 230 + noise[number % 4][:60, :60]
+            door.seq += 1
+            door.now_ns += FRAME_NS
+            door.lookout.step(Frame("door", door.seq, door.now_ns, image.astype(np.uint8)))
+
+    stand(30)
+    door.lookout.settle(door.told()[-1].track_id)
+    stand(150)  # until the gate knows it
+    reads, searched = len(door.sense.read_sizes), door.lookout.searched
+    stand(60 * 15)
+    assert len(door.sense.read_sizes) == reads
+    assert door.lookout.searched - searched <= 7, "nothing but the round"
+    assert door.told() == []

@@ -107,3 +107,11 @@ def test_new_limits_are_taken(watcher: Watcher) -> None:
     watcher.show(105.0, watcher.still)
     watcher.show(106.5, watcher.still)
     assert watcher.sight.is_frozen
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_picture_that_is_all_black_or_white_is_not_called_frozen(watcher: Watcher, level: int) -> None:
+    flat = np.full((120, 160, 3), level, np.uint8)
+    for i in range(300):
+        watcher.show(100.1 + i / 15, flat)
+    assert not watcher.sight.is_frozen

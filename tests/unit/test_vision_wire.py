@@ -13,11 +13,14 @@ from edge.records import Box, Kind, Sighting
 from edge.vision.messages import (
     MOST_CROP,
     Attend,
+    Compare,
     Configure,
     Failed,
     Health,
+    Learnt,
     Look,
     Message,
+    Passed,
     Ready,
     Settled,
     Start,
@@ -25,6 +28,7 @@ from edge.vision.messages import (
     decode,
     encode,
 )
+from edge.vision.passing import EDGES, WAYS
 from edge.vision.wire import MAGIC, MOST_BLOB, MOST_HEADER, Unframer, WireError, frame
 
 whole = st.integers(0, 2**63 - 1)
@@ -57,6 +61,10 @@ sightings = st.builds(
     text=words,
     points=st.just(()) | st.lists(coordinate, min_size=10, max_size=10).map(tuple),
     cues=stages,
+    in_view_ms=whole,
+    came=st.sampled_from(EDGES),
+    went=st.sampled_from(EDGES),
+    crossed=st.sampled_from(WAYS),
 )
 section = st.dictionaries(words, st.one_of(words, st.integers(-5, 5), st.booleans()), max_size=5)
 messages = st.one_of(
@@ -66,11 +74,27 @@ messages = st.one_of(
     st.builds(Settled, st.integers(1, 2**40)),
     st.builds(Attend, st.integers(1, 2**40), st.integers(0, 600_000)),
     st.builds(Configure, section),
+    st.builds(Compare, st.binary(max_size=500), st.floats(0, 1000), st.booleans()),
+    st.builds(Learnt, st.binary(max_size=500), st.floats(0, 1000), st.booleans()),
     st.builds(Ready, words, whole, st.dictionaries(words, words, max_size=3)),
     st.builds(Health, words, st.booleans(), words),
     st.builds(Failed, words),
     st.builds(
-        Stats, whole, whole, whole, whole, whole, whole, whole, st.floats(0, 1000), st.floats(0, 1000), stages
+        Passed,
+        st.integers(1, 2**40),
+        st.sampled_from((Kind.FACE, Kind.PLATE)),
+        st.sampled_from(("in", "out", "loiters")),
+        whole,
+        whole,
+        st.sampled_from(EDGES),
+    ),
+    st.builds(
+        Stats,
+        *(whole,) * 7,
+        st.floats(0, 1000),
+        st.floats(0, 1000),
+        stages,
+        stages,
     ),
 )
 
@@ -172,6 +196,10 @@ def altered(**changes: object) -> tuple[dict[str, object], bytes]:
         {"stages_ms": {"read": "1"}},
         {"stages_ms": {str(i): 1 for i in range(17)}},
         {"stages_ms": [1]},
+        {"in_view_ms": -1},
+        {"came": "middle"},
+        {"went": None},
+        {"crossed": "through"},
         {"extra": 1},
         {"say": "Nothing"},
         {"say": ["Sighting"]},
