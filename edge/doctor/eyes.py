@@ -11,13 +11,12 @@ from drivers.camera import EndOfFilm, Frame, shown
 from drivers.errors import DriverError
 from edge.clock import NS_PER_S, Clock
 from edge.doctor.finding import Finding, Grade
-from edge.settings import AnyCamera, CameraSettings, VzenithCamera
+from edge.settings import AnyCamera, CameraSettings, PiCamera, VzenithCamera
 from edge.vision.capture import open_configured
-from edge.vision.picture import PictureQuality, measure_picture
+from edge.vision.picture import SOFT_FOCUS, PictureQuality, measure_picture
 
 LOOK_S = 2.0
 MEASURED = 5
-SOFT_FOCUS = 0.6
 DARK, BRIGHT = 30.0, 225.0
 BLIND_SHARE = 0.9
 
@@ -34,7 +33,7 @@ def examine_camera(name: str, settings: AnyCamera, clock: Clock, keep_in: Path |
     part = f"camera {name}"
     if isinstance(settings, VzenithCamera):
         return Finding(part, Grade.UNASKED, "it sends its readings by itself, when a car comes")
-    where = shown(str(settings.source))
+    where = part if isinstance(settings, PiCamera) else shown(str(settings.source))
     try:
         frames, took_s = _frames(name, settings, clock)
     except DriverError as error:

@@ -1,6 +1,8 @@
-"""The computer itself, from /proc and /sys; nothing is started."""
+"""The computer itself, from /proc and /sys; on older Raspberry Pis its firmware is asked."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 from edge.clock import Clock, ClockState
@@ -9,6 +11,7 @@ from edge.doctor.finding import Finding, Grade
 _MIB = 1 << 20
 LEAST_FREE_MIB = 300
 HOT_C, TOO_HOT_C = 75.0, 84.0
+ANSWER_S = 2.0
 
 
 def examine_machine(root: Path = Path("/")) -> list[Finding]:
@@ -94,9 +97,8 @@ def _temperature(root: Path) -> list[Finding]:
         advice_zh = "" if grade is Grade.GOOD else "温度过高会降频,请改善散热或遮阳"
         words = f"{degrees:.0f} °C"
         findings.append(Finding(f"temperature {name}", grade, words, advice, advice_zh, {"celsius": degrees}))
-    throttled = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled").strip()
-    if throttled:  # Raspberry Pi: bits 0..3 are now, 16..19 since the start
-        bits = int(throttled, 16)
+    bits = _throttled(root)
+    if bits is not None:  # bits 0..3 are now, 16..19 since the start
         low = bool(bits & 0x1_0001)
         words = f"0x{bits:x}" + (", too little voltage" if low else "")
         grade = Grade.BAD if bits & 0xF else Grade.DOUBTFUL if bits else Grade.GOOD
@@ -104,6 +106,27 @@ def _temperature(root: Path) -> list[Finding]:
         advice_zh = "供电不足,请使用原装电源和短线" if low else ""
         findings.append(Finding("throttling", grade, words, advice, advice_zh, {"bits": bits}))
     return findings
+
+
+def _throttled(root: Path) -> int | None:
+    """What a Raspberry Pi says of low voltage and heat; None elsewhere.
+
+    Older kernels have no file for it; there the firmware is asked by ``vcgencmd``.
+    """
+    said = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled").strip()
+    tool = shutil.which("vcgencmd", path=str(root / "usr/bin"))
+    if not said and tool is not None:
+        try:
+            asked = subprocess.run(
+                [tool, "get_throttled"], capture_output=True, text=True, timeout=ANSWER_S, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        said = asked.stdout.strip().removeprefix("throttled=")
+    try:
+        return int(said, 16)
+    except ValueError:
+        return None
 
 
 def _text(path: Path) -> str:
