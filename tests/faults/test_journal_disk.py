@@ -85,8 +85,8 @@ def test_OPS_1_a_full_disk_has_a_reserve_for_access_and_audit_and_nothing_else(
 
     try:
         journal.append_now(draft(0))
-        until((folder / "reserve").exists)
-        assert (folder / "reserve").stat().st_size == 6 << 20
+        reserve = folder / "reserve"
+        until(lambda: reserve.exists() and reserve.stat().st_size == 6 << 20)
         ballast = folder / "ballast"
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while True:

@@ -25,13 +25,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "faults")]
 from lane_rig import CLOCK  # noqa: E402
 from lane_sites import SITES  # noqa: E402
 
-from edge.faults import ENV, FAULT_POINTS  # noqa: E402
+from edge.faults import ACTUATION_POINTS, ENV  # noqa: E402
 from edge.lanes import make_safe  # noqa: E402
 from edge.records import Stream, new_id  # noqa: E402
 from edge.store.journal import Journal  # noqa: E402
 
 SAFE_AGAIN_S = 120.0  # the outputs' guard allows 12 s; what it took is printed, this machine may be slow
-QUICK_ONES = [("barrier", point) for point in FAULT_POINTS] + [
+QUICK_ONES = [("barrier", point) for point in ACTUATION_POINTS] + [
     ("door", "actuation.before_off"),
     ("turnstile", "actuation.after_pulse"),
     ("mantrap", "actuation.after_pulse"),
@@ -93,7 +93,7 @@ def kill_at(point: str, folder: Path, kind: str = "barrier") -> int:
         longest_s[0] = max(longest_s[0], time.monotonic() - killed_s)
         assert longest_s[0] < SAFE_AGAIN_S
         pulses = pulses_of(site, known.opener)
-        assert pulses == (0 if point in FAULT_POINTS[:2] else 1)
+        assert pulses == (0 if point in ACTUATION_POINTS[:2] else 1)
         (folder / "up").unlink()
         if kind == "barrier" and site.barrier.angle_deg > 0.0:
             close_by_hand(site)
@@ -101,7 +101,7 @@ def kill_at(point: str, folder: Path, kind: str = "barrier") -> int:
         try:
             until((folder / "up").exists)
             until((folder / "unfinished").exists)
-            finished = point == FAULT_POINTS[3]  # the result is told before the pulse ends
+            finished = point == ACTUATION_POINTS[3]  # the result is told before the pulse ends
             unfinished = (folder / "unfinished").read_text().split()
             assert unfinished == ([decision_id] if not finished or unfinished else [])
             time.sleep(0.6)
@@ -135,7 +135,7 @@ def test_SAFE_3_SAFE_4_a_kill_leaves_at_most_one_pulse_and_a_result_that_is_true
 
 def test_every_fault_point_is_on_the_path() -> None:
     source = "".join(path.read_text() for path in (ROOT / "edge" / "lanes").glob("*.py"))
-    assert all(f'fault_point("{point}")' in source for point in FAULT_POINTS)
+    assert all(f'fault_point("{point}")' in source for point in ACTUATION_POINTS)
     assert Stream.ACCESS.value == "access"
 
 
@@ -144,12 +144,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="kill lanes at every fault point, many times")
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--kind", choices=sorted(SITES))
-    parser.add_argument("--point", choices=FAULT_POINTS)
+    parser.add_argument("--point", choices=ACTUATION_POINTS)
     options = parser.parse_args()
     places = [
         (kind, point)
         for kind in ([options.kind] if options.kind else SITES)
-        for point in ([options.point] if options.point else FAULT_POINTS)
+        for point in ([options.point] if options.point else ACTUATION_POINTS)
     ]
     pulses = dict.fromkeys(places, 0)
     started = time.monotonic()
