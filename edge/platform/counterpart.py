@@ -199,9 +199,15 @@ class Counterpart(Worker):
                 issued_s=issued_s,
             )
             self.ledger.keep_document(device, revision, issued_s, raw)
-            self._to_publish[device] = raw
+            self._to_publish[topics_of(device).desired] = raw
         self._waker.wake()
         return revision
+
+    def publish_key_set(self, device: str, raw: bytes) -> None:
+        """Retain a key set, signed by the root, for a device."""
+        with self._lock:
+            self._to_publish[topics_of(device).keys] = raw
+        self._waker.wake()
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -251,7 +257,8 @@ class Counterpart(Worker):
         log.info("the platform is connected to %s with MQTT %s", link.login.broker, link.login.protocol)
         with self._changed:
             # The broker may have lost what it retained; for a device that has it already this is no news.
-            self._to_publish |= self.ledger.last_documents() if self._collects else {}
+            last = self.ledger.last_documents() if self._collects else {}
+            self._to_publish |= {topics_of(device).desired: raw for device, raw in last.items()}
             self._changed.notify_all()
 
     def _on_received(self, link: MqttLink, message: Received) -> None:
@@ -349,8 +356,8 @@ class Counterpart(Worker):
         with self._lock:
             documents, self._to_publish = self._to_publish, {}
             live = {name: device for name, device in self._devices.items() if device.is_live}
-        for device, raw in documents.items():
-            link.publish(topics_of(device).desired, raw, retain=True)
+        for topic, raw in documents.items():
+            link.publish(topic, raw, retain=True)
         for request in self._requests.sendable({name: device.nonce for name, device in live.items()}):
             self._sign_and_send(link, request, "")
 

@@ -18,6 +18,7 @@ class KnownDevice:
     Attributes:
         audience: "tenant/device". state: As it last said, or ``lost`` by its will. conn: Of that connection.
         epoch, nonce: Of its journal, and what commands must carry; the nonce is empty when it is not there.
+        alarms: Names of those that stand.
         info, reported: Its birth certificate and what it says of its configuration, as they came.
     """
 
@@ -26,6 +27,7 @@ class KnownDevice:
     conn: int = -1
     epoch: str = ""
     nonce: str = ""
+    alarms: tuple[str, ...] = ()
     info: JsonObject = field(default_factory=dict)
     reported: JsonObject = field(default_factory=dict)
 
@@ -52,4 +54,6 @@ def with_state(device: KnownDevice, body: Mapping[str, Any]) -> KnownDevice:
         return device
     if conn < device.conn and epoch == device.epoch:
         return device
-    return replace(device, state=str(state), conn=conn, epoch=epoch, nonce=nonce)
+    alarms = body.get("alarms")
+    names = tuple(str(name)[:60] for name in alarms[:50]) if isinstance(alarms, list) else ()
+    return replace(device, state=str(state), conn=conn, epoch=epoch, nonce=nonce, alarms=names)

@@ -130,7 +130,7 @@ class Ledger:
     def begin_at(self, device: str, epoch: str, stream: Stream, seq: int) -> None:
         """A device says that all before ``seq`` was acknowledged once; believed only if nothing is known."""
         with self._lock:
-            if seq <= 1 or self._head((device, epoch, stream)) is not None:
+            if not 1 < seq < 1 << 62 or self._head((device, epoch, stream)) is not None:
                 return
             with self._database.transaction():
                 self._database.execute(
@@ -250,7 +250,7 @@ class Ledger:
         except (ValueError, TypeError, KeyError, RecursionError):
             return
         place = (arrival.device, epoch, arrival.stream)
-        if isinstance(epoch, str) and isinstance(seq, int):
+        if isinstance(epoch, str) and epoch.isascii() and isinstance(seq, int) and seq < 1 << 62:
             head = (self._head(place) or (0, ""))[0]
             if seq > head:
                 tally.heads.setdefault(place, head)

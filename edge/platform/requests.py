@@ -79,7 +79,7 @@ class Requests:
         result, code = str(body.get("result", "")), str(body.get("code", ""))
         request.trail.append(result)
         challenge = body.get("chl")
-        if code == "nonce":
+        if code == "nonce" and "accepted" not in request.trail:
             # It has reconnected since; it waits here for the new nonce. Refused so, it was not obeyed.
             del self._sent[request.jti]
             self._waiting.append(request)

@@ -1,8 +1,10 @@
 """Signs commands and configurations in the platform's name; the private key stays in its file and memory."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -10,6 +12,8 @@ from edge.jws import COMMAND_TYPE, CONFIG_TYPE, sign
 from edge.records import JsonObject, new_id
 from edge.sync.config_document import SCHEMA, sections_hash
 from edge.sync.keys import load_private_key, write_key_pair
+
+T = TypeVar("T")
 
 PRIVATE_KEY_FILE = "platform_key.json"
 PUBLIC_KEYS_FILE = "platform_keys.json"
@@ -51,6 +55,10 @@ class Signer:
             SettingsError: There is none, or others can read it.
         """
         return cls(*load_private_key(folder / PRIVATE_KEY_FILE))
+
+    def sign_with(self, sign: Callable[[str, Ed25519PrivateKey], T]) -> T:
+        """Have something signed whose form is told elsewhere: called with the kid and the key."""
+        return sign(self.kid, self._key)
 
     def command(
         self,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
+from edge.faults import fault_point
 from edge.health import Alarms
 from edge.store.database import DatabaseDamaged, DiskFull
 from edge.store.reserve import DiskReserve
@@ -178,6 +179,7 @@ class CommitThread(Worker):
                         outcomes.append((order, order.step(), None))
                     except CounterTooLow as refusal:  # nothing was written for it; the others go on
                         outcomes.append((order, None, refusal))
+                fault_point("journal.before_commit")
         except DiskFull as error:
             if self._reserve is not None and self._reserve.release():
                 log.error("%s; the reserve is used now, for what must not be lost", error)
@@ -190,6 +192,7 @@ class CommitThread(Worker):
             if isinstance(error, DatabaseDamaged):
                 raise
             return False
+        fault_point("journal.after_commit")
         self._commit_ms.append((time.perf_counter_ns() - begun_ns) / 1e6)
         self._commits += 1
         self._steps += len(batch)

@@ -148,6 +148,15 @@ class Database:
         with _mapped(self.path):
             return list(self._connection.execute(sql, values))
 
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> Iterator[Row]:
+        """The same, row by row as they are read: those before a damaged page come out.
+
+        Raises:
+            JournalError: Nothing more can be read.
+        """
+        with _mapped(self.path):
+            yield from self._connection.execute(sql, values)
+
     def changes(self) -> int:
         """Rows touched by the last INSERT, UPDATE or DELETE."""
         return self._connection.changes()

@@ -223,6 +223,8 @@ def _document(wire: bytes) -> dict[str, Any]:
         raise EnvelopeInvalid(f"{len(wire)} bytes, more than {MAX_WIRE_BYTES}")
     try:
         document = json.loads(wire)
+        if b"\\u" in wire:
+            json_bytes(document)  # half a surrogate pair can be written so, and stored nowhere
     except (ValueError, RecursionError) as error:
         raise EnvelopeInvalid(f"not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -253,6 +255,6 @@ def _one_of(document: JsonObject, name: str, allowed: frozenset[str]) -> str:
 
 def _sequence(document: JsonObject) -> int:
     value = document.get("ghseq")
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 1 << 62:
         raise EnvelopeInvalid(f"ghseq is {value!r}, not a whole number from 1")
     return value

@@ -17,12 +17,14 @@ from edge.errors import ConsentMissing, UsageError, VaultError
 from edge.records import JsonObject, new_id
 from edge.store.database import Database
 from edge.store.portraits import Portraits
+from edge.store.receipts import receipt_to_json
 from edge.store.set_tables import Note, Receipt
 from edge.store.vault import Vault
 
 log = logging.getLogger(__name__)
 
 Template = NDArray[np.float32]
+WITHDRAWN = "face.withdrawn"
 
 _CONSENT = "who, when_utc_s, text_version, channel, under_14, guardian, relation, keep_pictures"
 _RECEIPT = "id, person, why, templates, text_version, when_utc_s, rev, pictures, sha256"
@@ -200,21 +202,32 @@ class FaceRows:
             pictures=len(pictures),
             sha256=digest.hexdigest() if templates or pictures else "",
         )
+        self.put_receipt(receipt)
+        return receipt, tuple(picture_id for picture_id, _ in pictures)
+
+    def witness(self, set_name: str, person_id: str, why: str, sha256: str, rev: int) -> None:
+        """A receipt and its note for a face that stood elsewhere on this box and is gone."""
+        receipt = Receipt(new_id(), person_id, why, 1, "", self._now_utc_s(), rev, 0, sha256)
+        self.put_receipt(receipt)
+        data = {name: value for name, value in receipt_to_json(receipt).items() if name != "person"}
+        self.add_note(WITHDRAWN, person_id, {"set": set_name, **data})
+
+    def put_receipt(self, receipt: Receipt) -> None:
+        """Keep a receipt."""
         self._database.execute(
             f"INSERT INTO receipts ({_RECEIPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             (
                 receipt.id,
-                person_id,
-                why,
+                receipt.person,
+                receipt.why,
                 receipt.templates,
                 receipt.text_version,
                 receipt.when_utc_s,
-                rev,
+                receipt.rev,
                 receipt.pictures,
                 receipt.sha256,
             ),
         )
-        return receipt, tuple(picture_id for picture_id, _ in pictures)
 
     def drop_other_sets(self, set_name: str) -> int:
         """Delete templates of other sets, of everybody who has some in this one; returns how many."""

@@ -10,20 +10,21 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
+from edge.faults import fault_point
 from edge.health import Alarms
 from edge.records import Event, EventDraft, Stream
 from edge.store.commits import CommitThread
-from edge.store.database import DatabaseDamaged
 from edge.store.envelope import check_draft
 from edge.store.reading import EventReader
 from edge.store.reserve import DiskReserve
-from edge.store.schema import OutboxRow
+from edge.store.salvage import open_or_salvage
+from edge.store.saved_events import LEFT_OUT, give_places, save_events, write_note
+from edge.store.schema import MIGRATIONS, OutboxRow
 from edge.store.writing import REFUSED, SACRIFICE, CommandClaim, EventWriter, Stamp
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ RETENTION_EVERY_NS = 3600 * NS_PER_S
 ROOM_EVERY_NS = 30 * NS_PER_S
 RESERVE_FILE = "reserve"
 CROWDED = "journal.crowded"
+REPLACED = "journal.replaced"
 
 
 class Journal(CommitThread):
@@ -57,7 +59,7 @@ class Journal(CommitThread):
         """Open the file and close what the last run left unfinished; ``start`` then begins to take orders.
 
         A damaged file is moved aside as ``<name>.damaged-<utc>``; a new one, with a new epoch, takes its
-        place and its first event says so: a lane that has forgotten is better than one that cannot open.
+        place, and its first event says so (``edge.store.salvage``): what could be read is in it.
 
         Args:
             path: ``events.db``; a lock file beside it keeps a second daemon out.
@@ -83,20 +85,25 @@ class Journal(CommitThread):
         self._retention_due_ns = clock.boot_ns()
         self._lock_file: int | None = _lock(path.with_name(path.name + ".lock"))
         try:
-            self._writer, moved = _open_or_replace(path, clock, tenant, device, boot_id or _kernel_boot_id())
+            database, _ = open_or_salvage(
+                path, MIGRATIONS, clock.utc_ns(), leave_out=LEFT_OUT, fill=save_events, note=write_note
+            )
             try:
+                self._writer = EventWriter(database, tenant, device, boot_id or _kernel_boot_id())
+                fault_point("journal.opened")
                 with self._writer.transaction():
-                    if moved is not None:
-                        self._writer.add_event(_replaced(path, moved), Stamp.now(clock))
+                    replaced = give_places(self._writer, database, path.name, Stamp.now(clock))
                     self._unfinished = self._writer.close_unfinished(clock)
                 self._reader = EventReader(path)
             except JournalError:
-                self._writer.close()
+                database.close()
                 raise
         except JournalError:
             os.close(self._lock_file)
             raise
         self.epoch = self._writer.epoch
+        if replaced and alarms is not None:
+            alarms.set(REPLACED, self.name, replaced)
 
     # Events
 
@@ -269,6 +276,10 @@ class Journal(CommitThread):
         """Sequence per stream of the first event, written or still to come, that is not acknowledged."""
         return self._reader.first_wanted()
 
+    def last_written(self) -> Mapping[Stream, int]:
+        """Sequence per stream of the last event that was written."""
+        return self._reader.last_written()
+
     def retention(self, now_utc_ns: int) -> int:
         """Delete acknowledged events older than the settings keep them; returns how many. Runs hourly too."""
         return self._wait_for(lambda: self._writer.delete_old(now_utc_ns, self._keep_days))
@@ -321,35 +332,6 @@ class Journal(CommitThread):
         if draft is not None:
             check_draft(draft)
         return Stamp.now(self.clock)
-
-
-def _open_or_replace(
-    path: Path, clock: Clock, tenant: str, device: str, boot_id: str
-) -> tuple[EventWriter, Path | None]:
-    """Open the file; a damaged one is moved aside first, and where to is returned too."""
-    try:
-        return EventWriter(path, tenant, device, boot_id), None
-    except DatabaseDamaged as error:
-        log.error("%s; it is moved aside and a new one begun", error)
-    moment = datetime.fromtimestamp(clock.utc_ns() // NS_PER_S, UTC)
-    aside = path.with_name(f"{path.name}.damaged-{moment:%Y%m%dT%H%M%SZ}")
-    try:
-        for suffix in ("", "-wal", "-shm"):
-            source = path.with_name(path.name + suffix)
-            if source.exists():
-                source.rename(aside.with_name(aside.name + suffix))
-    except OSError as error:
-        raise JournalError(f"{path}: damaged, and cannot be moved aside: {error.strerror}") from error
-    return EventWriter(path, tenant, device, boot_id), aside
-
-
-def _replaced(path: Path, aside: Path) -> EventDraft:
-    text = (
-        "the journal was damaged: moved aside, a new epoch begun; what was not acknowledged is in that file"
-    )
-    return EventDraft(
-        Stream.ALARM, "journal.replaced", path.name, {"moved_to": aside.name, "explanation": text}
-    )
 
 
 def _lock(path: Path) -> int:

@@ -77,6 +77,11 @@ class EventReader:
         rows = self._query("SELECT stream, acked_seq + 1 FROM heads")
         return {Stream(stream): int(seq) for stream, seq in rows}
 
+    def last_written(self) -> Mapping[Stream, int]:
+        """Sequence of the last event per stream that has ever had one."""
+        rows = self._query("SELECT stream, seq FROM heads")
+        return {Stream(name): int(seq) for name, seq in rows}
+
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         rows = self._query("SELECT stream, seq - acked_seq FROM heads")

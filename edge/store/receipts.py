@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge.store.salvage import flush_folder
 from edge.store.set_tables import Receipt
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,13 @@ log = logging.getLogger(__name__)
 CONSENT_WITHDRAWN = "consent withdrawn"
 PERSON_REMOVED = "person removed"
 ROSTER_REPLACED = "roster replaced"
-_IN_CHINESE = {CONSENT_WITHDRAWN: "撤回同意", PERSON_REMOVED: "人员删除", ROSTER_REPLACED: "名单整体替换"}
+PLATFORM_REVOKED = "revoked by the platform"
+_IN_CHINESE = {
+    CONSENT_WITHDRAWN: "撤回同意",
+    PERSON_REMOVED: "人员删除",
+    ROSTER_REPLACED: "名单整体替换",
+    PLATFORM_REVOKED: "平台撤销",
+}
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
@@ -52,6 +59,7 @@ def write_receipt(folder: Path, receipt: Receipt) -> Path:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        flush_folder(folder)
     except OSError as error:
         log.error("%s: the receipt cannot be written as a file: %s", path, error.strerror)
     return path

@@ -73,6 +73,14 @@ MIGRATIONS = (
         exp_utc_s INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Events of a damaged journal, as they were; they get a place in the new epoch at the next opening.
+    CREATE TABLE salvaged (
+        id INTEGER PRIMARY KEY,
+        stream TEXT NOT NULL,
+        payload BLOB NOT NULL
+    ) STRICT;
+    """,
 )
 
 

@@ -20,16 +20,18 @@ from edge.clock import Clock
 from edge.errors import JournalError, UsageError
 from edge.records import JsonObject
 from edge.store.database import Database
-from edge.store.faces import FaceRows, Template
+from edge.store.faces import WITHDRAWN, FaceRows, Template
 from edge.store.pins import PinRows
 from edge.store.portraits import Portraits
 from edge.store.receipts import (
     CONSENT_WITHDRAWN,
     PERSON_REMOVED,
+    PLATFORM_REVOKED,
     ROSTER_REPLACED,
     receipt_to_json,
     write_receipt,
 )
+from edge.store.salvage import Salvage, open_or_salvage
 from edge.store.set_snapshot import SetSnapshot
 from edge.store.set_tables import MIGRATIONS, Note, Receipt
 from edge.store.vault import Vault
@@ -38,25 +40,41 @@ log = logging.getLogger(__name__)
 
 PICTURES_FOLDER = "pictures"
 RECEIPTS_FOLDER = "receipts"
-ENROLLED, WITHDRAWN, REEMBEDDED = "face.enrolled", "face.withdrawn", "face.reembedded"
+ENROLLED, REEMBEDDED = "face.enrolled", "face.reembedded"
 """Types of the notes, and of the audit events that they become."""
 
 
 class SetStore:
     """The one door to ``sets.db``.
 
+    Attributes:
+        salvage: What was saved of a damaged file at this opening; None when it was sound.
+
     Thread: any; a lock of this object keeps them apart, and SQLite's the processes.
     """
 
-    def __init__(self, path: Path, vault: Vault, clock: Clock) -> None:
+    def __init__(self, path: Path, vault: Vault, clock: Clock, *, may_salvage: bool = False) -> None:
         """Open or make the file.
+
+        Args:
+            path: The file.
+            vault: Seals what is in it.
+            clock: For receipts.
+            may_salvage: Replace a damaged file by what can be read of it; only for the one process that
+                surely has it alone.
 
         Raises:
             JournalError: It cannot be opened; the message says why.
         """
         self._lock = threading.RLock()
         # Deleted templates are overwritten, not only unlinked.
-        self._database = Database(path, MIGRATIONS, secure_delete=True)
+        self.salvage: Salvage | None = None
+        if may_salvage:
+            self._database, self.salvage = open_or_salvage(
+                path, MIGRATIONS, clock.utc_ns(), secure_delete=True
+            )
+        else:
+            self._database = Database(path, MIGRATIONS, secure_delete=True)
         self._portraits = Portraits(path.with_name(PICTURES_FOLDER), vault)
         self._papers = path.with_name(RECEIPTS_FOLDER)
         self._faces = FaceRows(self._database, vault, self._portraits, clock)
@@ -311,6 +329,19 @@ class SetStore:
             count = self._faces.drop_other_sets(set_name)
         self._purge()
         return count
+
+    def witness(self, set_name: str, gone: Sequence[tuple[str, str, int]]) -> None:
+        """Receipts for faces that the platform published and has taken back; see ``edge.store.scope_sets``.
+
+        Args:
+            set_name: ``faces-<model>``.
+            gone: (person, SHA-256 of the sealed item as it stood here, revision of the deletion).
+        """
+        with self._lock, self._database.transaction():
+            for person_id, sha256, rev in gone:
+                self._faces.witness(set_name, person_id, PLATFORM_REVOKED, sha256, rev)
+            # What the journal is to be told is told with the next snapshot.
+            self._dirty = self._dirty or bool(gone)
 
     def drop_notes(self, notes: Sequence[Note]) -> None:
         """The journal has been told these."""

@@ -16,8 +16,11 @@ from types import MappingProxyType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edge.errors import VaultError
+from edge.store import twofold
 
 KEY_BYTES = 32
 CREDENTIAL = "gatehouse-vault-key"
@@ -39,7 +42,13 @@ class Vault:
         """
         if len(key) != KEY_BYTES:
             raise VaultError(f"the device key has {len(key)} bytes, not {KEY_BYTES}")
-        self._cipher = AESGCM(key)
+        self._key, self._cipher = key, AESGCM(key)
+        self.notice = ""
+        """One line when the key file had to be put back from its copy."""
+
+    def derive(self, purpose: bytes) -> bytes:
+        """Another key of 32 bytes, the same each time, from which this one cannot be learnt (RFC 5869)."""
+        return HKDF(SHA256(), KEY_BYTES, None, purpose).derive(self._key)
 
     def seal(self, plain: bytes | bytearray | memoryview, about: bytes) -> bytes:
         """Encrypt; ``about`` is not stored, must be given again to open, and says whose record this is."""
@@ -87,22 +96,35 @@ def open_vault(key_file: Path, environ: Mapping[str, str] = MappingProxyType(os.
     credential = Path(folder) / CREDENTIAL if folder else None
     if credential is not None and credential.exists():
         return Vault(_read_key(credential))
-    if not key_file.exists():
+    if not key_file.exists() and not twofold.copy_of(key_file).exists():
         _make_key(key_file)
+    content = _read_twofold(key_file)
     try:
         mode = key_file.stat().st_mode & 0o077
     except OSError as error:
         raise VaultError(f"{key_file}: the device key cannot be read: {error.strerror}") from error
     if mode:
         raise VaultError(f"{key_file}: others may read the device key; run: chmod 600 {key_file}")
-    return Vault(_read_key(key_file))
+    vault = Vault(_checked_key(key_file, content.data))
+    vault.notice = content.notice
+    return vault
 
 
 def _read_key(path: Path) -> bytes:
     try:
-        key = path.read_bytes()
+        return _checked_key(path, path.read_bytes())
     except OSError as error:
         raise VaultError(f"{path}: the device key cannot be read: {error.strerror}") from error
+
+
+def _read_twofold(path: Path) -> twofold.Content:
+    try:
+        return twofold.read(path, lambda data: len(data) == KEY_BYTES and any(data))
+    except OSError as error:
+        raise VaultError(f"{path}: the device key cannot be read: {error.strerror}") from error
+
+
+def _checked_key(path: Path, key: bytes) -> bytes:
     if len(key) != KEY_BYTES:
         raise VaultError(
             f"{path}: the device key has {len(key)} bytes, not {KEY_BYTES}; restore it from its backup"

@@ -5,17 +5,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, Clock
 from edge.errors import EdgeError, Exit
 from edge.records import Event, EventDraft, Stream, new_id
 from edge.store.database import Database, Row
 from edge.store.envelope import FIRST_PREV, digest, from_wire, to_wire
-from edge.store.schema import MIGRATIONS, UNKNOWN
+from edge.store.schema import UNKNOWN
 from edge.store.standin import StandIn, stand_in_of
 
 DAY_NS = 86_400 * NS_PER_S
+LEDGER_DAYS = 7
 
 REFUSED = "refused"
 SPACE = "space"
@@ -71,14 +71,14 @@ class EventWriter:
     Thread: the journal's (before it runs: the one that makes the journal).
     """
 
-    def __init__(self, path: Path, tenant: str, device: str, boot_id: str) -> None:
-        """Open or make the file; a new file starts a new epoch.
+    def __init__(self, database: Database, tenant: str, device: str, boot_id: str) -> None:
+        """Take the open file, with the schema of ``edge.store.schema``; a new file starts a new epoch.
 
         Raises:
             JournalError: See ``Database``.
         """
         self._tenant, self._device, self._boot_id = tenant, device, boot_id
-        self._database = Database(path, MIGRATIONS)
+        self._database = database
         with self._database.transaction():
             self._database.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(16),))
         self.epoch = str(self._database.execute("SELECT value FROM meta WHERE key = 'epoch'")[0][0])
@@ -347,6 +347,8 @@ class EventWriter:
             upto = min(acked_id, young[0][0] - 1) if young else acked_id
             self._database.execute("DELETE FROM events WHERE stream = ? AND id <= ?", (stream, upto))
             deleted += self._database.changes()
+        # However soon events go: what was actuated must be known as long as anybody could ask for it again.
+        before_ns = min(before_ns, now_utc_ns - LEDGER_DAYS * DAY_NS)
         self._database.execute(
             "DELETE FROM actuations WHERE result IS NOT NULL AND begun_utc_ns < ?", (before_ns,)
         )
