@@ -14,7 +14,10 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     settings_lanes barrier and door lanes: wires, times    settings_wires      relays and contacts by meaning
     settings_passages  turnstile, mantrap; all lanes together   settings_enrolment  how faces come to this box
     settings_push  cameras that read plates themselves   settings_models  networks, also your own
+    settings_cameras  cameras that give pictures      settings_sync  the link, and what may be asked from afar
     settings_signs  displays and their texts              settings_readers    card readers
+    settings_sets  permits and faces that a platform publishes
+    settings_looking  what counts of a camera's picture, and the line that is crossed
     settings_lane_side  what must fit between displays, readers, lanes and lines
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd
 
@@ -28,6 +31,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     platform       the other end of sync, for demo, tests and integrators
     jws            signed documents: commands, configurations, passes
     known          roster, gallery and rule of one moment    following  ... brought up to date with the store
+    scope          what the platform publishes for many boxes, on this one
     timekeeping    a clock that never believes less than it knew
     prompting      what a display shall say now, by lane
     presenting     cards, PINs and QR passes, judged      asking     challenges, second factors, prompts
@@ -36,9 +40,16 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     face_models    which detector, embedder and set of templates this configuration means
     enrolment      from pictures of a person to templates
     simulation     boards of type simulated: a whole site inside the daemon
+    kill_switch    nothing opens by itself or from afar     logbook    the last log lines, redacted
+    crew           workers that come and go       errands    what takes seconds
+    keyholding     files with public keys
+    site           lanes and cameras, live with the configuration     by_hand    asked by people on the box
+    self_test      the doctor's checks inside the daemon     remote     commands about the box itself
+    read_rate      of the cars that crossed, how many were read
     overview       how lanes and boards do now            hatch      a local socket for people on the box
 
     doctor         every part of a box looked at, for installers
     app            the composition root: starts everything in order, stops it in reverse
+    bench          how fast this machine is, measured with our own parts
     cli            the ``gatehouse`` command               demo       the main job with simulated hardware
 """

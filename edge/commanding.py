@@ -13,7 +13,7 @@ from edge.access import DenyKind, deny_from_json, person_from_json, plate_text
 from edge.clock import NS_PER_S, Clock
 from edge.enrolment import Enrolled, EnrolmentDesk, enrol_request
 from edge.errors import EdgeError, UsageError
-from edge.lanes import Ask, Lane
+from edge.lanes import OPENING_ASKS, Ask, Lane
 from edge.records import JsonObject
 from edge.signs import Signs
 from edge.store import Receipt, SetStore, receipt_to_json
@@ -78,12 +78,19 @@ def forbids(lanes: Mapping[str, Lane]) -> Callable[[Command], str]:
     return why_not
 
 
+def is_opening(command: Command) -> bool:
+    """Whether the kill switch stops it."""
+    return LANE_COMMANDS.get(command.name) in OPENING_ASKS
+
+
 def _at_lane(lanes: Mapping[str, Lane], ask: Ask, command: Command) -> Future[CommandOutcome]:
     future: Future[CommandOutcome] = Future()
 
     def told(result: str, why: str) -> None:
         if future.set_running_or_notify_cancel():
-            future.set_result(CommandOutcome(_RESULTS.get(result, Result.REJECTED), why or result))
+            ended = _RESULTS.get(result, Result.REJECTED)
+            code = result if ended is Result.REJECTED else ""
+            future.set_result(CommandOutcome(ended, why or result, code=code))
 
     operator = str(command.args.get("operator", command.kid))[:64]
     lane = lanes[str(command.args["lane"])]

@@ -1,4 +1,4 @@
-"""Named places on the actuation path where a test may kill the process, to prove what a crash leaves behind.
+"""Named places at which a test may kill the process, to prove what a crash leaves behind.
 
 ``GATEHOUSE_FAULT=actuation.before_pulse`` kills the process with SIGKILL the first time that place is
 reached, ``...:3`` the third time. Without the variable a fault point costs one dictionary look-up. Nothing
@@ -11,12 +11,43 @@ import threading
 
 ENV = "GATEHOUSE_FAULT"
 
-FAULT_POINTS = (
+ACTUATION_POINTS = (
     "actuation.journaled",  # the command is durable, nothing has been asked of the board
     "actuation.before_pulse",  # directly before the bytes that move the relay away from safe
     "actuation.after_pulse",  # those bytes are on the line, nobody has been told
     "actuation.before_off",  # the pulse is over, the bytes that end it are not yet written
 )
+DELIVERY_POINTS = (
+    "journal.opened",  # the file is open and migrated, what the last run left is not yet closed
+    "journal.before_commit",  # every step of a transaction is done, and none of it on the disk
+    "journal.after_commit",  # it is on the disk, and nobody who waits has been told
+    "uplink.dialed",  # the number of the connection is durable, there is no connection
+    "uplink.connected",  # the broker has taken us, nothing has been said
+    "delivery.sent",  # an event is with the socket, the broker has not answered
+    "delivery.acknowledged",  # the platform has said that it has events, the journal does not know
+    "command.journaled",  # a signed command is accepted and durable, nothing has been done
+    "command.obeyed",  # it has been done, and its result is not durable
+    "command.finished",  # its result is durable, and nobody has been told
+)
+SALVAGE_POINTS = (
+    "salvage.begun",  # the damaged journal is known as such, and lies where it lay
+    "salvage.moved",  # it lies aside, and there is no journal
+    "salvage.copied",  # what could be read is in the new one, and that is not committed
+)
+CONFIG_POINTS = (
+    "config.received",  # each: this row of the configuration's state machine is on the disk
+    "config.verified",
+    "config.staged",
+    "config.trial",  # nothing of it runs yet
+    "config.tried",  # it runs, and is not kept
+    "config.healthy",
+    "config.confirmed",
+    "config.applied",
+    "config.rejected",
+    "config.rolled_back",  # the new one still runs, the old one is what counts
+    "config.overridden",  # a local override is durable, and does not run yet
+)
+FAULT_POINTS = (*ACTUATION_POINTS, *DELIVERY_POINTS, *SALVAGE_POINTS, *CONFIG_POINTS)
 
 _lock = threading.Lock()
 _reached: dict[str, int] = {}

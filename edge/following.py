@@ -8,6 +8,7 @@ soon as the gallery has them; the gallery overwrites its own when the last reade
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.access import without
 from edge.known import FaceRules, Known
 from edge.records import EventDraft, Stream
 from edge.settings import DecisionSettings, LaneSettings
-from edge.store import Journal, SetStore
+from edge.store import Journal, ScopeLayer, SetStore
 from models.face import Asked, Gallery
 from models.face.distances import EXACT, PairDistances
 
@@ -41,6 +43,11 @@ class LiveGallery:
         self._marks: dict[str, bytes] = {}
         self._gallery = Gallery.build(set_name, ())
         self._built_size = 0
+
+    @property
+    def gallery(self) -> Gallery:
+        """As ``follow`` has left it."""
+        return self._gallery
 
     def follow(self, pairs: Pairs) -> tuple[Gallery, bool]:
         """Bring the gallery up to these (person, template) pairs.
@@ -78,7 +85,14 @@ class Follower:
     Thread: any; a lock keeps two apart.
     """
 
-    def __init__(self, sets: SetStore, journal: Journal, set_name: str, pairs: PairDistances = EXACT) -> None:
+    def __init__(
+        self,
+        sets: SetStore,
+        journal: Journal,
+        set_name: str,
+        pairs: PairDistances = EXACT,
+        layer: ScopeLayer | None = None,
+    ) -> None:
         """Take what is needed.
 
         Args:
@@ -86,7 +100,11 @@ class Follower:
             journal: Is told of every load, and of every note left in the sets.
             set_name: ``faces-<model>`` of the configured embedder; other sets are never looked at.
             pairs: What is known of distances between its templates.
+            layer: What the platform publishes, to be laid over it.
         """
+        self._layer = layer
+        self._swapping = threading.Lock()
+        self._revoked: list[tuple[bool, frozenset[str]]] = []
         self._sets, self._journal, self.set_name = sets, journal, set_name
         self._lock = threading.Lock()
         self._live = LiveGallery(set_name)
@@ -119,17 +137,27 @@ class Follower:
             JournalError: The sets cannot be read; what was loaded last stays.
         """
         with self._lock:
+            with self._swapping:
+                seen = len(self._revoked)
             snapshot = self._sets.snapshot()
+            if self._layer is not None:
+                snapshot = self._layer.over(snapshot)
             pairs = snapshot.templates.get(self.set_name, ())
-            gallery, has_lost = self._live.follow(pairs)
+            if self._layer is not None and not self._layer.faces_are_new and self._known is not None:
+                gallery, has_lost = self._live.gallery, False
+            else:
+                gallery, has_lost = self._live.follow(pairs)
             snapshot.wipe()
-            roster, size = snapshot.roster, len(pairs)
+            roster, size = snapshot.roster, gallery.size
             if has_lost and self._known is not None:
                 before = self._known
-                self._take_over(Known(roster, gallery, before.rule, snapshot.pins, before.lane_rules), swap)
+                known = Known(roster, gallery, before.rule, snapshot.pins, before.lane_rules)
+                self._take_over(known, swap, seen)
             rule = self._rules.rule_for(gallery, decision)
             lane_rules = self._rules.lane_rules(gallery, roster, decision, lanes)
-            self._take_over(Known(roster, gallery, rule, snapshot.pins, lane_rules), swap)
+            self._take_over(Known(roster, gallery, rule, snapshot.pins, lane_rules), swap, seen)
+            with self._swapping:
+                del self._revoked[:seen]
             self._may_have_notes = True
         log.info("roster %d: %d persons, %d face templates", roster.rev, len(roster.persons), size)
         if gallery.names and decision.face_distance is None:
@@ -137,8 +165,33 @@ class Follower:
                 log.info("faces%s: %s %s", f" at {lane}" if lane else "", *made.sentence())
         data: dict[str, Any] = {"rev": roster.rev, "persons": len(roster.persons), "templates": size}
         data["faces"] = self.known.expected()
+        if self._layer is not None:
+            data["sets"] = dict(self._layer.revs())
         self._journal.append(EventDraft(Stream.AUDIT, "roster.loaded", "roster", data))
         return self.known
+
+    def has_changed(self) -> bool:
+        """Whether anything that ``load`` reads has changed since."""
+        return self._sets.has_changed() or (self._layer is not None and self._layer.has_changed())
+
+    def revoke(self, set_name: str, ids: Iterable[str], swap: Callable[[Known], None]) -> None:
+        """Take persons, or their faces, out of what is decided with, at once; the store knows already.
+
+        Never waits for a ``load`` that is under way: what that hands over is cut in the same way.
+
+        Args:
+            set_name: ``faces-<model>``: only their faces go; else they go as persons.
+            ids: Whose.
+            swap: Takes over what is decided with from now on.
+        """
+        revoked = (set_name.startswith("faces-"), frozenset(ids))
+        with self._swapping:
+            self._revoked.append(revoked)
+            before = self._known
+            if before is not None:
+                self._known = _cut(before, [revoked])
+                if self._known is not before:
+                    swap(self._known)
 
     def asked(self) -> Asked:
         """What the gallery that is decided with says to strangers."""
@@ -163,9 +216,24 @@ class Follower:
             self._sets.drop_notes(notes)
         self._may_have_notes = bool(notes)
 
-    def _take_over(self, known: Known, swap: Callable[[Known], None]) -> None:
-        self._known = known
-        swap(known)
+    def _take_over(self, known: Known, swap: Callable[[Known], None], seen: int) -> None:
+        with self._swapping:
+            self._known = _cut(known, self._revoked[seen:])
+            swap(self._known)
+
+
+def _cut(known: Known, revocations: Iterable[tuple[bool, frozenset[str]]]) -> Known:
+    """What is left when some persons, or only their faces, are gone."""
+    for faces_only, ids in revocations:
+        if faces_only:
+            gallery = known.gallery
+            for person in ids & gallery.persons:
+                gallery = gallery.without_person(person)
+            known = replace(known, gallery=gallery) if gallery is not known.gallery else known
+        else:
+            roster = without(known.roster, ids)
+            known = replace(known, roster=roster) if roster is not known.roster else known
+    return known
 
 
 def _mark(templates: Iterable[NDArray[np.float32]]) -> bytes:

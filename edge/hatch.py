@@ -6,6 +6,7 @@ line of JSON out, then the connection is over:
     {"do": "status"}                                  -> the whole state
     {"do": "ask", "lane": "entry", "ask": "open"}     -> {"result": "done", "why": ""}
     {"do": "last-card", "reader": "front"}            -> {"number": "13900673"}, held there in the last minute
+    {"do": "relearn", "camera": "lane"}               -> {"result": "done"}: it was moved on purpose
 
 What is asked goes the way of every command: through the lane's clerk, journaled first, with the name of
 whoever asked (the kernel says who it is), and through the lane's machine with all its rules.
@@ -20,18 +21,23 @@ import selectors
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edge.clock import NS_PER_S, Clock
-from edge.errors import Unavailable, UsageError
+from edge.errors import EdgeError, Unavailable, UsageError
 from edge.lanes import Ask, Lane
 from edge.records import JsonObject, new_id
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
+
+Answer = Callable[[Mapping[str, Any], str], "JsonObject | Future[JsonObject]"]
+"""Given the request and who asks; called in the hatch's thread."""
 
 SOCKET_NAME = "local.sock"
 ASK_LIVES_S = 5.0
@@ -60,6 +66,8 @@ class Hatch(Worker):
         status: Gives the whole state, as JSON can hold it; called in this thread.
         clock: CLOCK_BOOTTIME.
         last_card: The number of the card that a reader has just read; KeyError: no such reader.
+        relearn: Makes a camera forget what it usually shows; UsageError: no such camera.
+        more: Other answers by their word ``do``; see ``edge.by_hand``.
 
     Raises:
         Unavailable: The socket cannot be made.
@@ -72,10 +80,13 @@ class Hatch(Worker):
         status: Callable[[], JsonObject],
         clock: Clock,
         last_card: Callable[[str], str | None] = lambda _reader: None,
+        relearn: Callable[[str], None] = lambda _camera: None,
+        more: Mapping[str, Answer] = MappingProxyType({}),
     ) -> None:
         super().__init__("hatch", clock)
         self._path = folder / SOCKET_NAME
-        self._lanes, self._status, self._last_card = lanes, status, last_card
+        self._lanes, self._status, self._last_card, self._relearn = lanes, status, last_card, relearn
+        self._more = more
         self._ended: queue.SimpleQueue[tuple[str, JsonObject]] = queue.SimpleQueue()
         self._waiting: dict[str, _Waiting] = {}
         self._listener = self._listen(folder)
@@ -123,7 +134,7 @@ class Hatch(Worker):
             try:
                 request = json.loads(_read_line(connection))
                 answer = self._obey(request, connection)
-            except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError, EdgeError) as error:
                 answer = {"error": str(error) or type(error).__name__}
             if answer is not None:
                 _send(connection, answer)
@@ -138,9 +149,32 @@ class Hatch(Worker):
                 if lane is None:
                     raise UsageError(f"no lane {request['lane']!r}; there are: {', '.join(self._lanes)}")
                 return self._ask(lane, Ask(request["ask"]), connection)
+            case "relearn":
+                self._relearn(request["camera"])
+                return {"result": "done"}
             case "last-card":
                 return {"number": self._last_card(request["reader"])}
+            case word if word in self._more:
+                answer = self._more[word](request, f"local:{_user_of(connection)}")
+                if not isinstance(answer, Future):
+                    return answer
+                self._wait_for(answer, connection)
+                return None
         raise UsageError(f"cannot do {request['do']!r}")
+
+    def _wait_for(self, answer: "Future[JsonObject]", connection: socket.socket) -> None:
+        """Somebody else's thread gives it; whoever asks waits here so long."""
+        answer_id = new_id()
+        self._waiting[answer_id] = _Waiting(
+            connection, self.clock.boot_ns() + round(_ANSWER_TIMEOUT_S * NS_PER_S)
+        )
+
+        def done(future: "Future[JsonObject]") -> None:
+            gone = future.cancelled() or future.exception() is not None
+            self._ended.put((answer_id, {"error": "it was given up"} if gone else future.result()))
+            self._wake()
+
+        answer.add_done_callback(done)
 
     def _ask(self, lane: Lane, ask: Ask, connection: socket.socket) -> JsonObject | None:
         command_id, now_ns = new_id(), self.clock.boot_ns()
@@ -151,7 +185,8 @@ class Hatch(Worker):
 
         self._waiting[command_id] = _Waiting(connection, now_ns + round(_ANSWER_TIMEOUT_S * NS_PER_S))
         operator = f"local:{_user_of(connection)}"
-        if lane.command(ask, command_id, operator, now_ns + round(ASK_LIVES_S * NS_PER_S), done):
+        until_ns = now_ns + round(ASK_LIVES_S * NS_PER_S)
+        if lane.command(ask, command_id, operator, until_ns, done, at_box=True):
             return None
         del self._waiting[command_id]
         return {"result": "failed", "why": "the lane takes no command now"}

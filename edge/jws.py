@@ -22,7 +22,9 @@ from edge.records import JsonObject
 ALGORITHM = "EdDSA"
 COMMAND_TYPE = "gh-command"
 CONFIG_TYPE = "gh-config"
+KEYS_TYPE = "gh-keys"
 QR_TYPE = "gh-pass"
+SET_MANIFEST_TYPE, SET_DELTA_TYPE, SET_KEY_TYPE = "gh-set-manifest", "gh-set-delta", "gh-set-key"
 
 # A signature of 64 bytes is 86 characters; a header with a kid of 64 characters stays below 200.
 _SIGNATURE_BYTES = 64

@@ -10,6 +10,8 @@ from edge.readers import Readers
 from edge.records import JsonObject, Prompt
 from edge.settings import Settings
 from edge.signs import Signs
+from edge.vision import Eye
+from edge.vision.pushed import PushedEye
 
 
 def overview(
@@ -55,6 +57,30 @@ def overview(
             for prompt in prompts
         ],
     }
+
+
+def views(settings: Settings, eyes: Mapping[str, Eye | PushedEye]) -> JsonObject:
+    """How each camera does, with the numbers of its picture (``edge.vision.gauge``)."""
+    cameras = []
+    for name, eye in eyes.items():
+        stats = eye.stats
+        cameras.append(
+            {
+                "name": name,
+                "type": settings.cameras[name].type,
+                "is_seeing": stats.is_seeing,
+                "fps": stats.fps,
+                "frames": stats.stats.frames,
+                "dropped": stats.dropped,
+                "reads": stats.stats.reads,
+                "opened": stats.stats.opened,
+                "runs": stats.runs,
+                "sightings": stats.sightings,
+                "rss_mb": stats.stats.rss_mb,
+                "picture": dict(stats.stats.picture),
+            }
+        )
+    return {"cameras": cameras}
 
 
 def beside(signs: Signs, readers: Readers) -> JsonObject:

@@ -111,6 +111,10 @@ class Sighting:
             pixels of the frame. Empty when the detector gives no such points.
         cues: Numbers about liveness and what they were made of (``edge.vision.liveness``); a cue that could
             not be judged is absent.
+        in_view_ms: How long its track has been in view by then.
+        came, went: Edge of the picture ("left", "top", "right", "bottom") that the track came from, and, with
+            ``ended``, left by; empty when it began or ended inside the picture.
+        crossed: Which way it crossed the camera's line last: "in", "out", or empty.
     """
 
     camera: str
@@ -132,6 +136,10 @@ class Sighting:
     text: str = ""
     points: tuple[float, ...] = ()
     cues: Mapping[str, float] = field(default_factory=dict)
+    in_view_ms: int = 0
+    came: str = ""
+    went: str = ""
+    crossed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ in the file: only paths, or names of systemd credentials.
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -26,6 +25,7 @@ from edge.settings_boards import (
     SimulatedBoard,
     port_faults,
 )
+from edge.settings_cameras import CameraSettings, OpenCvCamera, PiCamera, ReplayCamera
 from edge.settings_enrolment import EnrolmentSettings
 from edge.settings_lane_side import lane_side_faults
 from edge.settings_lanes import (
@@ -48,7 +48,9 @@ from edge.settings_passages import (
 )
 from edge.settings_push import VzenithCamera
 from edge.settings_readers import BridgeReaderSettings, OsdpReaderSettings, ReaderSettings
+from edge.settings_sets import SetSettings
 from edge.settings_signs import DisplaySettings, FkDisplay, KfDisplay
+from edge.settings_sync import RemoteSettings, SyncSettings
 from edge.settings_wires import AlarmOutput, Input, LightOutput, LockOutput, Output, ReleaseOutput, StopOutput
 
 __all__ = [
@@ -88,10 +90,13 @@ __all__ = [
     "OpenCvCamera",
     "OsdpReaderSettings",
     "Output",
+    "PiCamera",
     "ReaderBoard",
     "ReleaseOutput",
+    "RemoteSettings",
     "ReplayCamera",
     "Section",
+    "SetSettings",
     "Settings",
     "SimulatedBoard",
     "StopOutput",
@@ -159,113 +164,7 @@ class DecisionSettings(Section):
     )
 
 
-class _CameraBase(Section):
-    looks_for: tuple[Literal["plate", "face", "qr"], ...] = Field(
-        min_length=1, description="What is looked for in this camera."
-    )
-    region: tuple[float, float, float, float] = Field(
-        default=(0.0, 0.0, 1.0, 1.0), description="Left, top, right, bottom as parts of the picture, 0 to 1."
-    )
-    min_face_px: int = Field(default=60, ge=30, le=600, description="Smallest face, pixels high.")
-    min_plate_px: int = Field(default=16, ge=12, le=200, description="Smallest plate, pixels high.")
-    liveness_cues: bool | None = Field(
-        default=None,
-        description="Measure signs of a screen or paper; not given: where a lane of this camera asks for it.",
-    )
-    max_fps: float = Field(default=15.0, gt=0, le=60, description="Frames per second to look at, at most.")
-    stall_s: float = Field(default=3.0, ge=0.5, le=60, description="No frame for this long: camera.lost.")
-    freeze_s: float = Field(
-        default=8.0,
-        ge=1.0,
-        le=600,
-        description="The very same frame for this long: camera.frozen. A real"
-        " sensor's noise differs from frame to frame.",
-    )
-
-    @model_validator(mode="after")
-    def _region_is_a_rectangle(self) -> "_CameraBase":
-        left, top, right, bottom = self.region
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError("region must be left < right and top < bottom, all between 0 and 1")
-        return self
-
-
-class OpenCvCamera(_CameraBase):
-    """A USB camera, a network stream, or anything else OpenCV opens."""
-
-    type: Literal["opencv"] = "opencv"
-    source: str = Field(description='"0" or "/dev/video0", "rtsp://...", "http://...", or a file.')
-    width_px: int | None = Field(default=None, ge=160, le=7680, description="Asked of a USB camera.")
-    height_px: int | None = Field(default=None, ge=120, le=4320, description="Asked of a USB camera.")
-    open_timeout_s: float = Field(default=5.0, ge=0.5, le=60, description="For network streams.")
-
-
-class ReplayCamera(_CameraBase):
-    """A film, played by its own clock: for demonstrations, tests and training of staff."""
-
-    type: Literal["replay"] = "replay"
-    source: str = Field(description="A film, or a folder of pictures.")
-    repeat: bool = Field(default=False, description="Begin again at the end.")
-    fps: float | None = Field(
-        default=None, gt=0, le=120, description="For a folder, or to override a film's."
-    )
-    epoch_ns: int = Field(
-        default=0, ge=0, description="CLOCK_BOOTTIME at which the film began; 0: when it is opened."
-    )
-
-
-CameraSettings = Annotated[OpenCvCamera | ReplayCamera, Field(discriminator="type")]
-"""Cameras that give pictures: each has a vision process."""
-AnyCamera = Annotated[OpenCvCamera | ReplayCamera | VzenithCamera, Field(discriminator="type")]
-
-
-class SyncSettings(Section):
-    """The link to the platform."""
-
-    enabled: bool = Field(default=True, description="False: this box works alone for ever.")
-    brokers: tuple[str, ...] = Field(
-        default=(), description='"mqtt://host:1883" or "mqtts://host:8883", tried in order.'
-    )
-    protocol: Literal["auto", "5", "3.1.1"] = Field(
-        default="auto", description="auto: 5, then 3.1.1 if refused."
-    )
-    username: str | None = Field(default=None, description="For the broker.")
-    password_file: Path | None = Field(default=None, description="File with the password on its first line.")
-    password_credential: str | None = Field(default=None, description="Or the name of a systemd credential.")
-    ca_file: Path | None = Field(default=None, description="Who may have signed the broker's certificate.")
-    cert_file: Path | None = Field(default=None, description="This box's certificate (CN = device id).")
-    key_file: Path | None = Field(default=None, description="And its key.")
-    keepalive_s: int = Field(default=30, ge=5, le=1200, description="MQTT keep-alive.")
-    reconnect_max_s: float = Field(
-        default=120.0, ge=1, le=3600, description="Longest pause between two tries."
-    )
-    platform_keys: Path | None = Field(
-        default=None, description="Public keys whose commands and configurations are obeyed (JSON)."
-    )
-    window: int = Field(default=20, ge=1, le=200, description="Unacknowledged messages on the wire, at most.")
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> "SyncSettings":
-        if self.enabled and not self.brokers:
-            raise ValueError("brokers is empty; name one, or set enabled = false")
-        if self.password_file and self.password_credential:
-            raise ValueError("give password_file or password_credential, not both")
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file belong together")
-        for url in self.brokers:
-            if not _is_broker(url):
-                raise ValueError(f'broker "{url}": write mqtt://host:1883 or mqtts://host:8883')
-        return self
-
-
-def _is_broker(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    named = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and port != 0
-    return named and not (parts.path.strip("/") or parts.query or parts.username or parts.password)
+AnyCamera = Annotated[OpenCvCamera | PiCamera | ReplayCamera | VzenithCamera, Field(discriminator="type")]
 
 
 class PassSettings(Section):
@@ -286,6 +185,9 @@ class StoreSettings(Section):
     reserve_mb: int = Field(
         default=64, ge=0, le=4096, description="Room on the disk held back for when it is full."
     )
+    when_unwritable: Literal["closed", "open"] = Field(
+        default="closed", description="open: who may pass is let in although it cannot be journaled now."
+    )
 
 
 class Settings(Section):
@@ -303,6 +205,8 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     enrolment: EnrolmentSettings = EnrolmentSettings()
     passes: PassSettings = PassSettings()
+    sets: SetSettings = SetSettings()
+    remote: RemoteSettings = RemoteSettings()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
@@ -404,7 +308,7 @@ class Settings(Section):
                 )
         return problems
 
-    def as_run(self, camera: OpenCvCamera | ReplayCamera, name: str) -> OpenCvCamera | ReplayCamera:
+    def as_run(self, camera: CameraSettings, name: str) -> CameraSettings:
         """A camera's section as its process gets it: what was left to us is decided."""
         if camera.liveness_cues is not None:
             return camera

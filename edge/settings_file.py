@@ -14,9 +14,10 @@ from pydantic_core import ErrorDetails
 from drivers.camera.address import shown
 from drivers.relay.catalog import USUAL_CHANNELS
 from edge.errors import SettingsError
-from edge.settings import DecisionSettings, LaneSettings, Settings
+from edge.settings import AnyCamera, DecisionSettings, LaneSettings, Settings, SyncSettings
+from edge.settings_sync import ONLY_IN_FILE
 
-TUNABLE_SECTIONS = ("decision", "lanes")
+TUNABLE_SECTIONS = ("decision", "lanes", "cameras", "sync")
 
 
 def load_settings(path: Path) -> Settings:
@@ -24,6 +25,19 @@ def load_settings(path: Path) -> Settings:
 
     Raises:
         SettingsError: The file is missing or not TOML, or ``problems`` lists every fault in it.
+    """
+    document = read_toml(path)
+    try:
+        return parse_settings(document)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}", error.problems) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a file of TOML.
+
+    Raises:
+        SettingsError: The file is missing, unreadable or not TOML.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -34,13 +48,9 @@ def load_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from error
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
-    try:
-        return parse_settings(document)
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}", error.problems) from error
 
 
 def parse_settings(document: Mapping[str, Any]) -> Settings:
@@ -67,13 +77,32 @@ def with_sections(settings: Settings, sections: Mapping[str, Any]) -> Settings:
             f"{name}: not a section that can be sent{_hint(name, TUNABLE_SECTIONS)}" for name in unknown
         )
         raise SettingsError(_headline(problems), problems)
-    return parse_settings(json.loads(settings.model_dump_json()) | dict(sections))
+    below = json.loads(settings.model_dump_json())
+    return parse_settings(below | dict(sections) | _link_section(below["sync"], sections))
+
+
+def _link_section(below: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The section ``sync`` as sent, with what stands only in the file; nothing when none was sent."""
+    link = sections.get("sync")
+    if not isinstance(link, Mapping):
+        return {}
+    problems = tuple(f"sync.{name}: stands only in the file" for name in ONLY_IN_FILE if name in link)
+    if problems:
+        raise SettingsError(_headline(problems), problems)
+    return {"sync": {**link, **{name: below[name] for name in ONLY_IN_FILE}}}
 
 
 def section_schema(section: str) -> dict[str, Any]:
     """JSON schema of a section that the platform may send."""
     if section == "decision":
         return DecisionSettings.model_json_schema()
+    if section == "sync":
+        schema = SyncSettings.model_json_schema()
+        for name in ONLY_IN_FILE:
+            del schema["properties"][name]
+        return schema
+    if section == "cameras":
+        return TypeAdapter(dict[str, AnyCamera]).json_schema()
     return TypeAdapter(dict[str, LaneSettings]).json_schema()
 
 

@@ -64,6 +64,10 @@ class LaneBase(Section):
     light_red: LightOutput | None = Field(default=None, description="Red lamp: wait.")
     light_green: LightOutput | None = Field(default=None, description="Green lamp: go.")
     alarm: AlarmOutput | None = Field(default=None, description="Siren, or a guard's panel.")
+    when_stale: Literal["keep", "only_staff", "nobody"] = Field(
+        default="keep",
+        description="The platform's set is too old (sets.stale_after_h): who is still recognised here.",
+    )
     liveness: Literal["none", "passive", "challenge", "model"] = Field(
         default="none", description="What must speak for a living face before it opens by itself."
     )

@@ -25,6 +25,7 @@ from edge.access.roster import (
     plate_text,
     roster_from_json,
     roster_to_json,
+    without,
 )
 
 __all__ = [
@@ -53,4 +54,5 @@ __all__ = [
     "plate_text",
     "roster_from_json",
     "roster_to_json",
+    "without",
 ]

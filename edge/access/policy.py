@@ -41,10 +41,14 @@ class LaneStanding:
     Attributes:
         has_fault: Its machine is in its fault state.
         roster_is_stale: The roster is older than this lane allows.
+        stale_admits: The group of persons who may pass all the same; "" for nobody.
+        is_killed: The kill switch is thrown.
     """
 
     has_fault: bool = False
     roster_is_stale: bool = False
+    stale_admits: str = ""
+    is_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +295,8 @@ def _deny_list(case: _Case) -> Reason | None:
 
 
 def _kill_switch(case: _Case) -> Reason | None:
-    return None if case.settings.automatic_opening else Reason.KILL_SWITCH
+    may_open = case.settings.automatic_opening and not case.standing.is_killed
+    return None if may_open else Reason.KILL_SWITCH
 
 
 def _credential(case: _Case) -> Reason | None:
@@ -303,7 +308,14 @@ def _lane(case: _Case) -> Reason | None:
 
 
 def _freshness(case: _Case) -> Reason | None:
-    return Reason.STALE_ROSTER if case.standing.roster_is_stale else None
+    standing = case.standing
+    return Reason.STALE_ROSTER if standing.roster_is_stale and not standing.stale_admits else None
+
+
+def _permit_freshness(case: _Case, person: Person) -> Reason | None:
+    standing = case.standing
+    admitted = not standing.roster_is_stale or person.group == standing.stale_admits
+    return None if admitted else Reason.STALE_ROSTER
 
 
 def _roster(case: _Case) -> Reason | None:
@@ -385,6 +397,7 @@ _CASE_CHECKS: tuple[tuple[str, Callable[[_Case], Reason | None]], ...] = (
 )
 _PERMIT_CHECKS: tuple[tuple[str, Callable[[_Case, Person], Reason | None]], ...] = (
     ("permit_lane", _permit_lane),
+    ("permit_freshness", _permit_freshness),
     ("permit_clock", _permit_clock),
     ("permit_dates", _permit_dates),
     ("permit_liveness", _permit_liveness),

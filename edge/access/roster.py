@@ -7,16 +7,18 @@ Pure.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from edge.access.cards import card_text
 from edge.errors import UsageError
 from edge.records import JsonObject
 from models.plate.grammar import parse_plate
+
+T = TypeVar("T")
 
 _PERSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
@@ -131,6 +133,62 @@ class Roster:
         )
 
 
+def without(roster: Roster, ids: Collection[str]) -> Roster:
+    """The roster without some persons; much cheaper than building it again."""
+    return with_changes(roster, ids, ()) if any(i in roster.persons for i in ids) else roster
+
+
+def with_changes(roster: Roster, gone: Collection[str], come: Sequence[Person]) -> Roster:
+    """The roster without some persons and with others, who take the place of those of the same id."""
+    leaving = {*gone, *(person.id for person in come)} & roster.persons.keys()
+    left = [roster.persons[person_id] for person_id in leaving]
+    persons = _copied(roster.persons)
+    for person in left:
+        del persons[person.id]
+    persons.update((person.id, person) for person in come)
+    by_plate = _indexed(roster.by_plate, left, come, lambda person: person.plates)
+    by_card = _indexed(roster.by_card, left, come, lambda person: person.cards)
+    return replace(
+        roster,
+        persons=MappingProxyType(persons),
+        by_plate=by_plate,
+        plates=roster.plates if by_plate is roster.by_plate else _plates(roster, by_plate, left, come),
+        by_card=by_card,
+    )
+
+
+def _plates(
+    roster: Roster, by_plate: Mapping[str, tuple[Person, ...]], left: Sequence[Person], come: Sequence[Person]
+) -> frozenset[str]:
+    gone = {plate for person in left for plate in person.plates if plate not in by_plate}
+    return (roster.plates - gone) | {plate for person in come for plate in person.plates}
+
+
+def _copied(mapping: Mapping[str, T]) -> dict[str, T]:
+    """A dictionary of its own; a proxy copies itself five times faster than ``dict`` copies a proxy."""
+    return mapping.copy() if isinstance(mapping, MappingProxyType) else dict(mapping)
+
+
+def _indexed(
+    index: Mapping[str, tuple[Person, ...]],
+    left: Sequence[Person],
+    come: Sequence[Person],
+    keys_of: Callable[[Person], tuple[str, ...]],
+) -> Mapping[str, tuple[Person, ...]]:
+    if not any(keys_of(person) for person in (*left, *come)):
+        return index
+    found = _copied(index)
+    ids = {person.id for person in left}
+    for key in {key for person in left for key in keys_of(person)}:
+        owners = tuple(person for person in found.pop(key) if person.id not in ids)
+        if owners:
+            found[key] = owners
+    for person in come:
+        for key in keys_of(person):
+            found[key] = (*found.get(key, ()), person)
+    return MappingProxyType(found)
+
+
 def plate_text(text: str) -> str:
     """The one written form of a plate that somebody typed.
 
@@ -211,7 +269,7 @@ def deny_from_json(document: JsonObject) -> DenyEntry:
     try:
         kind = DenyKind(_text(document, "deny entry", "kind"))
     except ValueError:
-        raise UsageError(f"deny entry: kind {document['kind']!r} is not person, plate or qr") from None
+        raise UsageError(f"deny entry: kind {document.get('kind')!r} is not person, plate or qr") from None
     value = _text(document, "deny entry", "value")
     if kind is DenyKind.PLATE:
         value = plate_text(value)

@@ -12,7 +12,10 @@ from rich.console import Console
 from drivers.errors import DriverError
 from edge.cli import (
     auditing,
+    benching,
+    cameras,
     cards,
+    controlling,
     demos,
     enrolling,
     evaluating,
@@ -23,6 +26,8 @@ from edge.cli import (
     passes,
     people,
     pins,
+    platform_sets,
+    platforming,
     service,
     watching,
 )
@@ -69,6 +74,8 @@ def options(
 for part in (
     service,
     examining,
+    benching,
+    cameras,
     enrolling,
     people,
     cards,
@@ -78,6 +85,9 @@ for part in (
     watching,
     lanes,
     lane_side,
+    controlling,
+    platforming,
+    platform_sets,
     modelling,
     evaluating,
     demos,

@@ -110,7 +110,7 @@ def eval_faces(
         raise UsageError("give --images DIR --pairs FILE, or --gallery DIR --probes DIR, or both")
     listed = _pairs(pairs, images) if pairs and images else []
     enrolled, coming = (_persons(folder) if folder else {} for folder in (gallery, probes))
-    models, cache = _models(detector, yunet, config)
+    models, cache = box_models(config, detector, yunet)
     engines: list[Engine] = [_open(models, cache, threads, keep, thorough=not quick)]
     if against is not None:
         engines.append(PeerEngine(keep))
@@ -153,7 +153,9 @@ def eval_pairs(
     return Exit.OK
 
 
-def _models(detector: Detector | None, yunet: Path | None, config: Path | None) -> tuple[ModelSettings, Path]:
+def box_models(
+    config: Path | None, detector: Detector | None = None, yunet: Path | None = None
+) -> tuple[ModelSettings, Path]:
     """This box's networks, and where they are kept; without a configuration those of a fresh box."""
     models, folder = ModelSettings(), Path("~/.cache/gatehouse").expanduser()
     if config is not None or DEFAULT_CONFIG.is_file():

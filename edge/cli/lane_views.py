@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drivers.display import Colour, Row, panel_text
+from edge.vision.condition import MOST_SHIFT, MOST_TURN
 
 _PHASE_STYLES = {"fault": "bold red", "held_open": "bold yellow", "closed": "green", "locked": "green"}
 
@@ -25,6 +26,8 @@ def view(state: Mapping[str, Any], only: str = "") -> RenderableType:
         parts.append(_displays(displays))
     if readers := [reader for reader in state.get("readers", ()) if only in ("", reader["lane"])]:
         parts.append(_readers(readers))
+    if cameras := state.get("cameras", ()):
+        parts.append(camera_table(cameras))
     if state["alarms"]:
         parts.append(_alarms(state["alarms"]))
     return Group(*parts)
@@ -135,6 +138,51 @@ def _readers(readers: Sequence[Mapping[str, Any]]) -> Table:
             f"{reader['name']}\n[dim]{reader['type']}[/]", reader["lane"], Text(reader["detail"], style=style)
         )
     return table
+
+
+def camera_table(cameras: Sequence[Mapping[str, Any]]) -> Table:
+    """How each camera does, with the numbers of its picture."""
+    table = Table(title="Cameras 摄像机", title_justify="left", expand=False)
+    for heading in (
+        "camera 摄像机",
+        "state 状态",
+        "picture 画面",
+        "light 亮度",
+        "focus 清晰度",
+        "place 位置",
+        "dirt 脏污",
+    ):
+        table.add_column(heading, overflow="fold")
+    for camera in cameras:
+        numbers = camera["picture"]
+        state = Text("sees 正常", "green") if camera["is_seeing"] else Text("blind 无画面", "bold red")
+        state.append(f"\n{camera['fps']:.1f}/s", style="dim")
+        size = f"{numbers['width_px']:.0f}x{numbers['height_px']:.0f}" if "width_px" in numbers else "-"
+        table.add_row(
+            f"{camera['name']}\n[dim]{camera['type']}[/]",
+            state,
+            size,
+            _number(numbers, "brightness", "{:.0f}"),
+            _number(numbers, "focus", "{:.2f}"),
+            _place(numbers),
+            _number(numbers, "dirt", "{:.0%}"),
+        )
+    return table
+
+
+def _number(numbers: Mapping[str, float], name: str, form: str) -> str:
+    return form.format(numbers[name]) if name in numbers else "-"
+
+
+def _place(numbers: Mapping[str, float]) -> str:
+    """Where the scene stands against the reference picture."""
+    if "learnt" in numbers:
+        return f"learning 学习中 {numbers['learnt']:.0%}"
+    if "shift" not in numbers:
+        return "not to be found 无法比对" if "likeness" in numbers else "-"
+    turn = numbers.get("turn", 0.0)
+    words = "in place 未移位" if numbers["shift"] <= MOST_SHIFT and turn <= MOST_TURN else "moved 移位"
+    return f"{words} {numbers['shift']:.1%} {turn:g}°"
 
 
 def _alarms(alarms: Sequence[Mapping[str, Any]]) -> Table:

@@ -4,7 +4,7 @@ The pictures ship inside declared dependencies: Eileen Collins (NASA, ``astronau
 Grace Hopper (US Navy, ``grace_hopper.jpg`` of matplotlib). They are read as files; neither is imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,23 +55,31 @@ def draw_face_film(path: Path, appearances: Sequence[Appearance], duration_s: fl
         duration_s: Length of the film.
         seed: Of the sensor noise, without which a picture that does not move would look frozen.
     """
-    rng = np.random.default_rng(seed)
-    hall = _entrance_hall()
-    portraits = [_portrait(a.portrait) for a in appearances]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, SIZE_PX)
     if not writer.isOpened():
         raise Unavailable(f"{path}: cannot write a film there")
     try:
-        for index in range(round(duration_s * FPS)):
-            now_s = index / FPS
-            frame = hall.copy()
-            for appearance, portrait in zip(appearances, portraits, strict=True):
-                if appearance.enter_s <= now_s < appearance.leave_s:
-                    _paste(frame, portrait, now_s - appearance.enter_s, appearance.leave_s - now_s)
-            noise = rng.integers(-3, 4, (SIZE_PX[1], SIZE_PX[0], 1), dtype=np.int16)
-            writer.write(np.clip(frame.astype(np.int16) + noise, 0, 255).astype(np.uint8))
+        for frame in face_frames(appearances, duration_s, seed):
+            writer.write(frame)
     finally:
         writer.release()
+
+
+def face_frames(
+    appearances: Sequence[Appearance], duration_s: float, seed: int = 7
+) -> Iterator[NDArray[np.uint8]]:
+    """Draw the film of ``draw_face_film`` frame by frame, (480, 640, 3) BGR, each the caller's own."""
+    rng = np.random.default_rng(seed)
+    hall = _entrance_hall()
+    portraits = [_portrait(a.portrait) for a in appearances]
+    for index in range(round(duration_s * FPS)):
+        now_s = index / FPS
+        frame = hall.copy()
+        for appearance, portrait in zip(appearances, portraits, strict=True):
+            if appearance.enter_s <= now_s < appearance.leave_s:
+                _paste(frame, portrait, now_s - appearance.enter_s, appearance.leave_s - now_s)
+        noise = rng.integers(-3, 4, (SIZE_PX[1], SIZE_PX[0], 1), dtype=np.int16)
+        yield np.clip(frame.astype(np.int16) + noise, 0, 255).astype(np.uint8)
 
 
 def _portrait(path: Path) -> NDArray[np.uint8]:

@@ -27,6 +27,8 @@ TELLING: Mapping[str, str] = {
     "door.opened": "门已开 door opens",
     "door.passed": "已进入 went in",
     "door.locked": "上锁 locked",
+    "camera.crossed": "越线 crossed the line",
+    "camera.loiters": "滞留 stays for long",
     "daemon.started": "边缘程序启动 daemon started",
     "actuation.unknown": "上次动作结果未知,不重复 an actuation of the last run: unknown, not repeated",
 }

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edge.clock import NS_PER_MS
 from edge.records import Identity, Kind, Sighting
 from models.plate import Decoded, LatticeFusion, PlateKind, decode, plate_distance
 
@@ -62,6 +63,7 @@ class PlateEvidence:
     def _start_anew(self) -> None:
         self._fusion = LatticeFusion()
         self._reads: list[str] = []
+        self._read_ns: list[int] = []
         self._strangers: list[tuple[Sighting, Decoded]] = []
         self._fused = Decoded("")
         self._best: Sighting | None = None
@@ -140,6 +142,7 @@ class PlateEvidence:
     def _add(self, sighting: Sighting, single: Decoded) -> None:
         self._fusion.add(sighting.lattice, min(max(sighting.quality, _MIN_WEIGHT), 1.0))
         self._reads = [*self._reads[-_KEPT_READS + 1 :], single.text]
+        self._read_ns = [*self._read_ns[-_KEPT_READS + 1 :], sighting.taken_ns]
         self._fused = decode(self._fusion.lattice(), self._kinds, overrule=_FUSED_OVERRULE)
         if single.text == self._fused.text:
             self._decided_ns = sighting.taken_ns
@@ -149,6 +152,14 @@ class PlateEvidence:
     @property
     def _agreeing(self) -> int:
         return self._reads.count(self._fused.text) if self._fused.text else 0
+
+    @property
+    def _span_ms(self) -> int:
+        """From the first read that agrees to the one that decided."""
+        agreeing = (
+            at for text, at in zip(self._reads, self._read_ns, strict=True) if text == self._fused.text
+        )
+        return max(0, self._decided_ns - next(agreeing, self._decided_ns)) // NS_PER_MS
 
     @property
     def _settled(self) -> bool:
@@ -196,6 +207,7 @@ class PlateEvidence:
             "samples": len(self._reads),
             "agreeing": self._agreeing,
             "agreeing_needed": self._agreeing_reads,
+            "span_ms": self._span_ms,
             "reads": dict(Counter(self._reads).most_common(5)),
             "illegal": self._illegal,
             "flaws": dict(self._flaws),

@@ -25,7 +25,7 @@ The road of one opening: ``Lane.submit`` -> clerk (in time? durable; in time?) -
 bytes on the line -> clerk (result with its milliseconds).
 """
 
-from edge.lanes.acts import ABOUT_PEOPLE, Ask
+from edge.lanes.acts import ABOUT_PEOPLE, OPENING_ASKS, Ask, Hold
 from edge.lanes.actuation import BoardWorker
 from edge.lanes.boards import Boards, make_safe
 from edge.lanes.drafts import LaneJournal
@@ -36,11 +36,13 @@ from edge.lanes.telling import TellingJournal
 
 __all__ = [
     "ABOUT_PEOPLE",
+    "OPENING_ASKS",
     "Ask",
     "BoardGuard",
     "BoardStatus",
     "BoardWorker",
     "Boards",
+    "Hold",
     "InputSnapshot",
     "Lane",
     "LaneJournal",

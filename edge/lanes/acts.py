@@ -41,6 +41,10 @@ class Ask(StrEnum):
     RELEASE = "release"
 
 
+OPENING_ASKS = frozenset({Ask.OPEN, Ask.HOLD, Ask.FLEET})
+"""What the kill switch stops; what closes, stops and lets go is always taken."""
+
+
 class Hold(StrEnum):
     """Who holds a lane open. Each class of source ends only its own hold (SAFE-2)."""
 
@@ -70,6 +74,7 @@ class Request:
         id: The actuation it belongs to: decision id or command id.
         heading: For OPEN: ``in`` or ``out``; empty when nobody knows (staff).
         hold_ns: For HOLD: let go by itself after so long; 0: when told to.
+        at_box: Whoever asks stands at the box: the kill switch does not stop them.
     """
 
     ask: Ask
@@ -78,6 +83,7 @@ class Request:
     id: str = ""
     heading: str = ""
     hold_ns: int = 0
+    at_box: bool = False
 
 
 @dataclass(frozen=True, slots=True)

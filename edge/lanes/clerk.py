@@ -16,7 +16,7 @@ from edge.access import Moment, decide_request
 from edge.clock import Clock
 from edge.errors import JournalError
 from edge.faults import fault_point
-from edge.lanes.acts import Ask, Request
+from edge.lanes.acts import OPENING_ASKS, Ask, Request
 from edge.lanes.drafts import LaneJournal, Times, access_draft, actuated_draft, visit_of
 from edge.lanes.orders import Outcome, WireResult
 from edge.lanes.visits import Visits
@@ -30,6 +30,9 @@ STALLS_AFTER_S = 30.0  # the journal itself may take ten seconds to say that the
 MAX_NOTES = 2000  # transitions that wait while the disk refuses; the oldest are forgotten first
 BUSY = frozenset({"other_way_busy", "occupied"})  # reasons that end by themselves; said once for each visit
 
+KILL_SWITCH = "kill_switch"
+"""The reason that is said and journaled while the kill switch is thrown."""
+
 Told = Callable[[str, str], None]
 """Called with the result of a command and one line of explanation."""
 
@@ -40,6 +43,7 @@ class StaffCommand:
 
     Attributes:
         hold_ns: For HOLD: for so long; 0: until released.
+        at_box: They stand at the box: the kill switch does not stop them.
     """
 
     ask: Ask
@@ -49,6 +53,7 @@ class StaffCommand:
     arrived_ns: int
     done: Told
     hold_ns: int = 0
+    at_box: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ class LaneClerk(Worker):
         why_not: Given a way (``in``, ``out``, empty): why the lane can let nobody in now, or empty.
         way_of: The way that a decision is about.
         config_rev: Revision of the platform's document that runs; may be set anew at any time.
+        is_killed: Whether the kill switch is thrown.
+        opens_unwritten: Let in whom a permit lets in although the journal takes nothing now. The event waits
+            in memory, and is lost with it; commands of people and of the platform never go unwritten.
     """
 
     def __init__(
@@ -87,6 +95,8 @@ class LaneClerk(Worker):
         *,
         way_of: Callable[[Decision], str] = lambda _decision: "",
         config_rev: int = 0,
+        is_killed: Callable[[], bool] = lambda: False,
+        opens_unwritten: bool = False,
     ) -> None:
         super().__init__(f"clerk-{lane}", clock, stalls_after_s=STALLS_AFTER_S)
         self._lane = lane
@@ -96,6 +106,9 @@ class LaneClerk(Worker):
         self._hand_over = hand_over
         self._why_not = why_not
         self._way_of = way_of
+        self._is_killed = is_killed
+        self._opens_unwritten = opens_unwritten
+        self._unwritten: deque[str] = deque(maxlen=MAX_NOTES)
         self.config_rev = config_rev
         self._inbox: queue.Queue[Decision | StaffCommand | None] = queue.Queue(MAX_WAITING)
         self._ended: deque[tuple[str, WireResult]] = deque()
@@ -185,7 +198,7 @@ class LaneClerk(Worker):
                 self._append(access_draft(decision, "refused"))
         elif decision.verdict is Verdict.GRANT:
             captured_ns = decision.decided_ns if decision.identity is None else decision.identity.last_ns
-            self._open(decision, Times(captured_ns, decision.decided_ns), "", None)
+            self._open(decision, Times(captured_ns, decision.decided_ns), None)
 
     def _take_command(self, command: StaffCommand) -> None:
         if command.ask is Ask.OPEN:
@@ -199,7 +212,10 @@ class LaneClerk(Worker):
                 self.config_rev,
                 decision_id=command.id,
             )
-            self._open(decision, Times(command.arrived_ns, now.boot_ns), command.operator, command.done)
+            self._open(decision, Times(command.arrived_ns, now.boot_ns), command)
+            return
+        if self._is_killed() and command.ask in OPENING_ASKS and not command.at_box:
+            _tell(command.done, KILL_SWITCH, "the kill switch is thrown; nothing was moved")
             return
         draft = EventDraft(
             Stream.AUDIT,
@@ -209,17 +225,29 @@ class LaneClerk(Worker):
             (command.id,),
         )
         times = Times(command.arrived_ns, command.arrived_ns)
-        request = Request(command.ask, "", command.not_after_ns, command.id, hold_ns=command.hold_ns)
+        request = Request(
+            command.ask,
+            "",
+            command.not_after_ns,
+            command.id,
+            hold_ns=command.hold_ns,
+            at_box=command.at_box,
+        )
         pending = _Pending("", times, draft.chain, command.done)
         self._accept(request, draft, pending)
 
-    def _open(self, decision: Decision, times: Times, operator: str, done: Told | None) -> None:
-        """An opening: in time, possible, new; durable; in time still; then the lane's turn."""
+    def _open(self, decision: Decision, times: Times, command: StaffCommand | None) -> None:
+        """An opening: allowed, in time, possible, new; durable; in time still; then the lane's turn."""
+        operator, done, at_box = "", None, False
+        if command is not None:
+            operator, done, at_box = command.operator, command.done, command.at_box
         visit = visit_of(decision)
         way = self._way_of(decision)
         why_not = self._why_not(way)
         if self.clock.boot_ns() > decision.not_after_ns:
             why_not = Outcome.TOO_LATE.value
+        if self._is_killed() and not at_box:
+            why_not = KILL_SWITCH
         if why_not:
             self._note_not_taken(decision, why_not, self._append, operator=operator)
             _tell(done, why_not, "nothing was moved")
@@ -229,8 +257,9 @@ class LaneClerk(Worker):
             _tell(done, Outcome.DONE.value, "it is let in already")
             return
         draft = access_draft(decision, "accepted", operator=operator)
-        request = Request(Ask.OPEN, visit, decision.not_after_ns, decision.id, heading=way)
-        if not self._accept(request, draft, _Pending(visit, times, draft.chain, done)):
+        request = Request(Ask.OPEN, visit, decision.not_after_ns, decision.id, heading=way, at_box=at_box)
+        pending = _Pending(visit, times, draft.chain, done)
+        if not self._accept(request, draft, pending, may_go_unwritten=command is None):
             self._visits.turn_back(visit)
 
     def _note_not_taken(
@@ -245,14 +274,21 @@ class LaneClerk(Worker):
             refused = f"{self._noun}.refused"
             write(EventDraft(Stream.BARRIER, refused, self._lane, data, (visit, decision.id)))
 
-    def _accept(self, request: Request, draft: EventDraft, pending: _Pending) -> bool:
+    def _accept(
+        self, request: Request, draft: EventDraft, pending: _Pending, *, may_go_unwritten: bool = False
+    ) -> bool:
         """Make the acceptance durable and hand the request over; False when neither may be done."""
         try:
             is_new = self._journal.begin_actuation(request.id, draft)
         except (JournalError, ValueError) as error:
-            log.error("lane %s: nothing moves, because it cannot be journaled: %s", self._lane, error)
-            _tell(pending.done, Outcome.FAILED.value, "it cannot be journaled")
-            return False
+            if not (may_go_unwritten and self._opens_unwritten):
+                log.error("lane %s: nothing moves, because it cannot be journaled: %s", self._lane, error)
+                _tell(pending.done, Outcome.FAILED.value, "it cannot be journaled")
+                return False
+            log.error("lane %s: it opens, as configured, and cannot be journaled: %s", self._lane, error)
+            is_new = request.id not in self._unwritten
+            self._unwritten.append(request.id)
+            self._append(draft)
         if not is_new:
             log.warning("lane %s: %s was accepted before and is not done again", self._lane, request.id)
             _tell(pending.done, "seen_before", "this id was accepted before")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from edge.clock import NS_PER_MS, NS_PER_S, Clock, ClockState
 from edge.health import Alarms
-from edge.lanes.acts import Act, AlarmEdge, Ask, Defer, Journal, Pulse, Release, Request
+from edge.lanes.acts import OPENING_ASKS, Act, AlarmEdge, Ask, Defer, Journal, Pulse, Release, Request
 from edge.lanes.actuation import BoardWorker
 from edge.lanes.clerk import LaneClerk, StaffCommand, Told
 from edge.lanes.contacts import Contacts
@@ -75,6 +75,7 @@ class Lane(Worker):
         alarms: The machine's alarms are raised here, with the lane as subject.
         on_wake: Told the lane's name when a sensor says that somebody comes, or a boom or leaf moves unasked.
         config_rev: Revision of the platform's document that runs, 0 for the file; recorded in decisions.
+        is_killed: Whether the kill switch is thrown; asked until the moment in which something moves.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Lane(Worker):
         *,
         on_wake: Callable[[str], None] | None = None,
         config_rev: int = 0,
+        is_killed: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(f"lane-{name}", clock)
         self.lane_name = name
         self._boards = boards
         self._alarms = alarms
         self._on_wake = on_wake
+        self._is_killed = is_killed
         self._settings: LaneSection = settings.lanes[name]
         self._next_settings: LaneSection | None = None
         self._contacts = self._contacts_of(self._settings)
@@ -112,6 +115,8 @@ class Lane(Worker):
             self._why_not,
             way_of=self._way_of,
             config_rev=config_rev,
+            is_killed=is_killed,
+            opens_unwritten=settings.store.when_unwritable == "open",
         )
         self._before: Mapping[str, bool | None] = {}
         self._unanswered: set[str] = set()
@@ -146,11 +151,19 @@ class Lane(Worker):
         return self.command(Ask.OPEN, command_id, operator, not_after_ns, done)
 
     def command(
-        self, ask: Ask, command_id: str, operator: str, not_after_ns: int, done: Told, *, hold_s: float = 0
+        self,
+        ask: Ask,
+        command_id: str,
+        operator: str,
+        not_after_ns: int,
+        done: Told,
+        *,
+        hold_s: float = 0,
+        at_box: bool = False,
     ) -> bool:
         """Open, close, stop, hold (for a time), fleet mode or release; False when nothing is taken now."""
         arrived_ns, hold_ns = self.clock.boot_ns(), round(hold_s * NS_PER_S)
-        command = StaffCommand(ask, command_id, operator, not_after_ns, arrived_ns, done, hold_ns)
+        command = StaffCommand(ask, command_id, operator, not_after_ns, arrived_ns, done, hold_ns, at_box)
         return self.clerk.submit(command)
 
     def update(self, settings: Settings, config_rev: int | None = None) -> None:
@@ -239,7 +252,7 @@ class Lane(Worker):
     def _is_scheduled(self, now_ns: int) -> bool:
         """Whether the lane shall be held open at this time of the week; never while nobody knows the time."""
         windows = getattr(self._settings, "hold_open", ())
-        if not windows:
+        if not windows or self._is_killed():
             return False
         if now_ns >= self._schedule_ns:
             self._schedule_ns = now_ns + SCHEDULE_EVERY_NS
@@ -255,7 +268,7 @@ class Lane(Worker):
             case Pulse():
                 must_be = self._machine.must_be(act)
                 done = self._answer(act.request)
-                self._outputs.pulse(act, now_ns, only_if=lambda: self._is_so_now(must_be), done=done)
+                self._outputs.pulse(act, now_ns, only_if=lambda: self._may_move(act, must_be), done=done)
             case Release():
                 self._outputs.release(act.wire)
             case Defer(request):
@@ -274,6 +287,13 @@ class Lane(Worker):
         self._unanswered.discard(request.id)
         self._deferred.discard(request.id)
         return lambda result: self.clerk.ended(request.id, result)
+
+    def _may_move(self, act: Pulse, must_be: Mapping[str, bool]) -> bool:
+        """The kill switch may have been thrown since; what a sensor raises for safety does not ask it."""
+        asked = act.request
+        if asked is not None and asked.ask in OPENING_ASKS and not asked.at_box and self._is_killed():
+            return False
+        return self._is_so_now(must_be)
 
     def _is_so_now(self, must_be: Mapping[str, bool]) -> bool:
         """Asked by the board's owner directly before it writes: no debounce, no memory (SAFE-1)."""

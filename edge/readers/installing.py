@@ -11,7 +11,7 @@ from pathlib import Path
 from drivers.lines import line_to
 from drivers.reader.osdp import OsdpLine, OsdpReader
 from edge.errors import KeyRefused, Unavailable, UsageError
-from edge.readers.keys import key_path, new_key, read_key, write_key
+from edge.readers.keys import forget_key, key_path, new_key, read_key, write_key
 from edge.settings import OsdpReaderSettings, Settings
 
 WAIT_S = 30.0
@@ -64,7 +64,7 @@ def install_reader(name: str, settings: Settings, say: Say, *, again: bool = Fal
     if not _proves(name, reader, key):
         raise KeyRefused(f"{name} answers, but does not prove that it took the key; run this again")
     write_key(path, key)
-    pending.unlink()
+    forget_key(pending)
     say(f"{name} has a key of its own, kept at {path}. 密钥已写入")
     return path
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import EdgeError, JournalError
+from edge.faults import fault_point
 from edge.records import EventDraft, JsonObject, Stream
 from edge.store.envelope import from_wire
 from edge.store.journal import Journal
@@ -38,11 +39,15 @@ RESULT_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What a handler did: ``done``, ``rejected``, ``expired`` or ``unknown``, and one line about it."""
+    """What a handler did: ``done``, ``rejected``, ``expired`` or ``unknown``, and one line about it.
+
+    ``code`` says why it was rejected, in one word for machines.
+    """
 
     result: Result
     detail: str = ""
     data: JsonObject = field(default_factory=dict)
+    code: str = ""
 
 
 Handler = Callable[[Command], CommandOutcome | Future[CommandOutcome]]
@@ -72,6 +77,7 @@ class CommandDesk:
         handlers: Mapping[str, Handler],
         *,
         forbids: Callable[[Command], str] = lambda _command: "",
+        is_killed: Callable[[Command], bool] = lambda _command: False,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what is needed.
@@ -82,11 +88,13 @@ class CommandDesk:
             keys: Whose signatures count.
             audience: "tenant/device" of this box.
             handlers: What obeys, by name of the command; other names are refused.
-            forbids: Empty when a command may run here and now, else why not (lane unknown, kill switch, ...).
+            forbids: Empty when a command may run here and now, else why not (lane unknown, ...).
+            is_killed: Whether the kill switch stops a command now.
             wake: Called, in any thread, when a future is done and ``finished`` has something to say.
         """
         self._journal, self._clock, self._keys, self._audience = journal, clock, keys, audience
         self._handlers, self._forbids, self._wake = dict(handlers), forbids, wake
+        self._is_killed = is_killed
         self._challenge, self._challenge_ns = "", 0
         self._open: dict[str, tuple[Command, Future[CommandOutcome]]] = {}
         self._settled: deque[str] = deque()
@@ -106,7 +114,7 @@ class CommandDesk:
         except JournalError as error:
             verdict = Rejected(Code.JOURNAL, str(error), claimed_jti(raw))
         if isinstance(verdict, Rejected):
-            return self._refuse(name, verdict)
+            return self._refuse(name, self._not_to_be_signed_again(verdict))
         self._challenge = ""  # it was good for one command
         draft = EventDraft(
             Stream.AUDIT,
@@ -126,6 +134,7 @@ class CommandDesk:
             return self._refuse(name, Rejected(Code.JOURNAL, str(error), verdict.jti))
         if not fresh:
             return self._refuse(name, Rejected(Code.JOURNAL, "this id was journaled before", verdict.jti))
+        fault_point("command.journaled")
         replies = [reply(verdict.name, verdict.jti, Result.ACCEPTED, "")]
         outcome = self._obey(verdict)
         if outcome is not None:
@@ -173,20 +182,17 @@ class CommandDesk:
             now_ns=now_ns,
             challenge=self._challenge if fresh else "",
             last_counter=self._journal.high_water,
-            is_known=lambda jti: self._journal.command_result(jti) is not None,
-            forbids=self._forbidden,
+            is_known=self._is_known,
+            names=tuple(self._handlers),
+            forbids=self._forbids,
+            is_killed=self._is_killed,
         )
-
-    def _forbidden(self, command: Command) -> str:
-        if command.name not in self._handlers:
-            return f"no command {command.name!r} here; there are {', '.join(self._handlers) or 'none'}"
-        return self._forbids(command)
 
     def _obey(self, command: Command) -> CommandOutcome | None:
         try:
             outcome = self._handlers[command.name](command)
         except EdgeError as error:
-            return CommandOutcome(Result.REJECTED, str(error))
+            return _failed(error)
         if isinstance(outcome, CommandOutcome):
             return outcome
         self._open[command.jti] = (command, outcome)
@@ -206,12 +212,15 @@ class CommandDesk:
             {"jti": command.jti, "result": outcome.result.value, "detail": outcome.detail},
             (command.jti,),
         )
+        fault_point("command.obeyed")
         try:
             self._journal.finish_command(command.jti, outcome.result.value, draft)
         except JournalError as error:
             # It happened all the same, and the next start will call it unknown; tell what is known now.
             log.error("the result of command %s cannot be journaled: %s", command.jti, error)
-        return reply(command.name, command.jti, outcome.result, outcome.detail, data=outcome.data)
+        fault_point("command.finished")
+        extra: dict[str, object] = {"code": outcome.code} if outcome.code else {}
+        return reply(command.name, command.jti, outcome.result, outcome.detail, data=outcome.data, **extra)
 
     def _refuse(self, name: str, refusal: Rejected) -> list[Reply]:
         if self._journal_budget.spend():
@@ -232,7 +241,35 @@ class CommandDesk:
         if refusal.code is Code.CLOCK_UNSET:
             self._challenge, self._challenge_ns = new_nonce(), self._clock.boot_ns()
             extra["chl"] = self._challenge
-        return [reply(name, refusal.jti, refusal.result, refusal.detail, **extra)]
+        result = self._result_before(refusal) or refusal.result
+        return [reply(name, refusal.jti, result, refusal.detail, **extra)]
+
+    def _is_known(self, jti: str) -> bool:
+        return jti in self._open or self._journal.command_result(jti) is not None
+
+    def _not_to_be_signed_again(self, refusal: Rejected) -> Rejected:
+        """Whoever hears ``nonce`` signs again, sure that nothing was done; so it must be true.
+
+        The broker delivers a command again when we die between obeying it and acknowledging the message, or
+        lose the connection meanwhile.
+        """
+        try:
+            was_obeyed = refusal.code is Code.NONCE and self._is_known(refusal.jti)
+        except JournalError as error:
+            return Rejected(Code.JOURNAL, str(error), refusal.jti)
+        return Rejected(Code.JOURNAL, "this id was journaled before", refusal.jti) if was_obeyed else refusal
+
+    def _result_before(self, refusal: Rejected) -> Result | None:
+        """What became of a command that has come before; its sender may have missed it."""
+        if refusal.code is not Code.JOURNAL:
+            return None
+        if refusal.jti in self._open:
+            return Result.ACCEPTED
+        try:
+            known = self._journal.command_result(refusal.jti)
+        except JournalError:
+            return None
+        return Result(known) if known in tuple(Result) else None
 
 
 def _outcome_of(future: Future[CommandOutcome]) -> CommandOutcome:
@@ -241,7 +278,12 @@ def _outcome_of(future: Future[CommandOutcome]) -> CommandOutcome:
     except CancelledError:
         return CommandOutcome(Result.UNKNOWN, "given up by the lane")
     except EdgeError as error:
-        return CommandOutcome(Result.REJECTED, str(error))
+        return _failed(error)
+
+
+def _failed(error: EdgeError) -> CommandOutcome:
+    """What a handler could not do; its code is the name of the exit code: ``usage``, ``unavailable`` ..."""
+    return CommandOutcome(Result.REJECTED, str(error), code=error.exit_code.name.lower())
 
 
 def _unknown_replies(rows: Sequence[OutboxRow], wanted: set[str]) -> list[Reply]:

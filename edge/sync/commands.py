@@ -11,7 +11,7 @@ platform signs again with it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ SIZE_LIMIT = 16 * 1024
 SIZE_LIMITS: Mapping[str, int] = {"enrol": 512 * 1024}
 """Commands that carry pictures; all others keep to ``SIZE_LIMIT``."""
 # A command that moves something lives at most this long; others may wait for a slow link.
-LIFE_LIMIT_S = dict.fromkeys(("open", "close", "stop", "hold", "fleet", "release"), 10.0)
+LIFE_LIMIT_S = dict.fromkeys(("open", "close", "stop", "hold", "fleet", "release", "kill-switch"), 10.0)
 OTHER_LIFE_LIMIT_S = 300.0
 # Two clocks that are both "set" still differ by this much on a bad day.
 CLOCK_SKEW_S = 2.0
@@ -34,7 +34,10 @@ _JTI = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class Code(StrEnum):
-    """Why a command was refused; one per check, in the order of the checks."""
+    """Why a command was refused; one per check, in the order of the checks.
+
+    What is refused after it was accepted has a code too: the lane's word, or that of the error.
+    """
 
     RETAINED = "retained"
     SIZE = "size"
@@ -48,7 +51,9 @@ class Code(StrEnum):
     EXPIRED = "expired"
     COUNTER = "counter"
     JOURNAL = "journal"
+    UNKNOWN_COMMAND = "unknown_command"
     NOT_ALLOWED = "not_allowed"
+    KILL_SWITCH = "kill_switch"
 
 
 class Result(StrEnum):
@@ -104,7 +109,9 @@ class CommandContext:
         now_utc_s, clock_state, now_ns: UTC, how far to trust it, and boot time.
         challenge: The challenge that is alive, or empty.
         last_counter: Highest counter obeyed for a kid, 0 when none. is_known: Whether the journal has a jti.
+        names: The commands that are obeyed here.
         forbids: Empty when the command may run here and now, else the reason in one line.
+        is_killed: Whether the kill switch stops this command.
     """
 
     audience: str
@@ -116,7 +123,9 @@ class CommandContext:
     challenge: str
     last_counter: Callable[[str], int]
     is_known: Callable[[str], bool]
+    names: Collection[str]
     forbids: Callable[[Command], str]
+    is_killed: Callable[[Command], bool]
 
 
 def check(raw: bytes, *, name: str, retained: bool, context: CommandContext) -> Command | Rejected:
@@ -140,8 +149,7 @@ def check(raw: bytes, *, name: str, retained: bool, context: CommandContext) -> 
     if refusal is not None:
         return refusal
     command = _with_deadline(command, context)
-    reason = context.forbids(command)
-    return Rejected(Code.NOT_ALLOWED, reason, command.jti) if reason else command
+    return _not_here(command, context) or command
 
 
 def claimed_jti(raw: bytes) -> str:
@@ -224,6 +232,20 @@ def _played_before(command: Command, context: CommandContext) -> Rejected | None
         return Rejected(Code.COUNTER, f"counter {command.ctr} is not above {last}", command.jti)
     if context.is_known(command.jti):
         return Rejected(Code.JOURNAL, "this id was journaled before", command.jti)
+    return None
+
+
+def _not_here(command: Command, context: CommandContext) -> Rejected | None:
+    if command.name not in context.names:
+        known = ", ".join(context.names) or "none"
+        return Rejected(
+            Code.UNKNOWN_COMMAND, f"no command {command.name!r} here; there are {known}", command.jti
+        )
+    reason = context.forbids(command)
+    if reason:
+        return Rejected(Code.NOT_ALLOWED, reason, command.jti)
+    if context.is_killed(command):
+        return Rejected(Code.KILL_SWITCH, "the kill switch is thrown; release it first", command.jti)
     return None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drivers.camera.address import shown
 from edge.errors import EdgeError, Exit, SettingsError
 from edge.jws import CONFIG_TYPE, JwsError, canonical, verify
 from edge.records import JsonObject
@@ -170,7 +171,8 @@ def _shape_faults(claims: JsonObject) -> list[Fault]:
 
 def _fault(problem: str) -> Fault:
     """A line of ``SettingsError.problems`` (``lanes.gate.open.board: no board ...``) with a JSON pointer."""
-    path, colon, message = problem.partition(": ")
+    # Whoever reads reports need not know a camera's password.
+    path, colon, message = shown(problem).partition(": ")
     if not colon or " " in path:
-        return Fault("", "invalid", problem)
+        return Fault("", "invalid", shown(problem))
     return Fault("/" + path.replace(".", "/"), "invalid", message)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edge.clock import NS_PER_S
+from edge.errors import JournalError
+from edge.faults import fault_point
 from edge.records import Event, Stream
 from edge.store.journal import Journal
 from edge.store.schema import OutboxRow
@@ -24,9 +26,16 @@ log = logging.getLogger(__name__)
 class Delivery:
     """The way out for events: reads, sends, and settles what the platform has."""
 
-    def __init__(self, journal: Journal, topics: Topics, window: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        topics: Topics,
+        window: int,
+        wake: Callable[[], None],
+        drain_rate: float = 0.0,
+    ) -> None:
         self._journal, self._topics, self._wake = journal, topics, wake
-        self._outbox = Outbox(window, journal.first_wanted())
+        self._outbox = Outbox(window, journal.first_wanted(), journal.last_written(), drain_rate)
         self._committed: deque[Stream] = deque()
         self._acks: dict[Stream, Ack] = {}
         self._rejected: list[Ack] = []
@@ -56,7 +65,15 @@ class Delivery:
 
     def restart(self, window: int) -> None:
         """The connection is new; begin behind what the platform has acknowledged."""
-        self._outbox.restart(window)
+        try:
+            written = self._journal.last_written()
+        except JournalError:  # its own alarm stands; without it nothing counts as a backlog
+            written = {}
+        self._outbox.restart(window, written)
+
+    def keep_to(self, drain_rate: float) -> None:
+        """Send backlogs so fast from now on; 0: as fast as it goes."""
+        self._outbox.drain_rate = drain_rate
 
     def told(self, puback: Delivered, now_ns: int) -> None:
         """The broker's word about one message."""
@@ -85,6 +102,7 @@ class Delivery:
             if self._outbox.is_plausible(stream, ack.upto):
                 # The next events need not wait for the disk: what is lost of this in a crash is sent again.
                 if ack.upto:
+                    fault_point("delivery.acknowledged")
                     self._journal.acknowledge_soon(stream, ack.epoch, ack.upto)
                 settled = self._outbox.acknowledged(stream, ack.upto, now_ns, resend=ack.resend)
                 self.acknowledged += settled
@@ -129,6 +147,7 @@ class Delivery:
                 for row in rows:
                     token = link.publish(self._topics.event(row.stream), row.payload)
                     self._outbox.sent(row, token, now_ns)
+                    fault_point("delivery.sent")
 
     def silent_s(self, now_ns: int) -> float:
         """Seconds for which events have been out while the platform acknowledged nothing; 0 when none are."""

@@ -2,19 +2,26 @@
 
 Every arrow between two phases is one durable row, written before the next step is taken, so that a crash
 anywhere finds either the old or the new configuration. The trial is live: ``apply`` swaps the settings of the
-running daemon, ``health`` says what does not work with them. The sections ``decision`` and ``lanes`` confirm
-themselves by health; a section that could cut the link itself would need the platform's word.
+running daemon, ``health`` says what does not work with them. The sections ``decision``, ``lanes`` and
+``cameras`` confirm themselves by health; ``sync`` could cut the link itself and needs the platform's word
+over the new link (an acknowledgement, or the signed command ``config-confirm``) within the trial's time.
+
+Above file and document lies, for some hours, what a technician on the spot has set (``local_override``).
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drivers.camera.address import shown
 from edge.clock import NS_PER_S, Clock
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
+from edge.faults import fault_point
 from edge.records import EventDraft, JsonObject, Stream
-from edge.settings import Settings
+from edge.settings import Settings, SyncSettings
 from edge.store.journal import Journal
 from edge.sync.config_document import (
     Document,
@@ -37,6 +44,9 @@ from edge.sync.config_state import (
     state_from_json,
     state_to_json,
 )
+from edge.sync.config_steps import row_written
+from edge.sync.local_override import Override, laid_over
+from edge.sync.overlay import BEGUN, ENDED, FAILED, Overlay
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +60,9 @@ Apply = Callable[[Settings, int], None]
 
 Health = Callable[[], tuple[str, ...]]
 """What does not work right now, one line each; empty when all is well. Must not block."""
+
+Reached = Callable[[], bool]
+"""Whether the platform has been heard over the link as it is configured now. Must not block."""
 
 
 class Desired:
@@ -67,6 +80,7 @@ class Desired:
         *,
         apply: Apply,
         health: Health,
+        reached: Reached = lambda: True,
         settle_s: float = SETTLE_S,
     ) -> None:
         """Take what is needed; nothing is read before ``restore``.
@@ -78,16 +92,21 @@ class Desired:
             base: The settings of the file, over which documents are laid.
             apply: Called in the uplink thread, never for what runs already.
             health: Only problems that were not there before the trial count against it.
+            reached: Asked during the trial of another section ``sync``.
             settle_s: Health must last this long without a break.
         """
         self._journal, self._clock, self._keys, self._base = journal, clock, keys, base
-        self._apply, self._health = apply, health
+        self._apply, self._health, self._reached = apply, health, reached
         self._settle_ns = round(settle_s * NS_PER_S)
         self._audience = f"{base.device.tenant}/{base.device.id}"
         self._state = ConfigState()
         self._laid: Document | None = None
         self._settings = base
         self._trial_began_ns = self._healthy_since_ns = 0
+        self._needs_confirm = False
+        self._confirmed: tuple[int, str] | None = None
+        self._overlay = Overlay(journal, clock)
+        self._posted: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._problems_before: frozenset[str] = frozenset()
         self._waiting: bytes | None = None
         self._refusal: tuple[Fault, ...] = ()  # of a message that was not worth a row
@@ -113,6 +132,7 @@ class Desired:
         Raises:
             JournalError: The row cannot be read or written.
         """
+        self._overlay.restore()
         before = state_from_json(self._journal.get_state(STATE_KEY))
         self._state = before
         after = after_start(before)
@@ -150,6 +170,10 @@ class Desired:
         Raises:
             JournalError: A row could not be written; call again.
         """
+        while self._posted:
+            self._obey(*self._posted.popleft())
+        if self._overlay.is_over and not self.is_on_trial:
+            self._swap_override(None, ENDED)
         if self.is_on_trial:
             self._judge()
         elif self._state.candidate is not None and self._state.phase in PROVEN:
@@ -183,7 +207,61 @@ class Desired:
             "running_rev": self.revision,
             "effective_hash": effective_hash(self._settings),
             "starts_in_trial": state.starts,
+            "awaits_confirm": self.is_on_trial and self._needs_confirm,
+            "override": self._overlay.report(),
         }
+
+    def confirm(self, rev: int) -> bool:
+        """The platform's signed word that it sees the box with this revision; False when that does not run.
+
+        Thread: the uplink's.
+        """
+        if self._laid is None or self._laid.rev != rev:
+            return False
+        self._confirmed = self._laid.key
+        return True
+
+    def post_override(self, override: Override | None) -> "Future[None]":
+        """Lay an override over everything, or take it away (None); any thread.
+
+        Returns:
+            Done when it runs; ``EdgeError``: it does not, and what ran before runs on.
+        """
+        kind = ENDED if override is None else BEGUN
+        future: Future[None] = Future()
+        self._posted.append((lambda: self._swap_override(override, kind), future))
+        return future
+
+    def _obey(self, call: Callable[[], None], future: "Future[None]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            if self.is_on_trial:
+                raise UsageError("a configuration of the platform is on trial; try again when it has ended")
+            call()
+        except EdgeError as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    def _swap_override(self, override: Override | None, kind: str) -> None:
+        """Durable first, then live; what cannot run is taken back, durably too.
+
+        Raises:
+            SettingsError: It does not fit. EdgeError: It cannot be applied. JournalError: It cannot be kept.
+        """
+        document = settings_for(self._base, self._laid)
+        laid_over(document, override)
+        before = self._overlay.override
+        self._overlay.keep(override, kind)
+        try:
+            self._apply(self._overlay.over(document), self.revision)
+        except EdgeError:
+            self._overlay.keep(before, FAILED)
+            self._settings = self._overlay.over(document)
+            self._apply(self._settings, self.revision)
+            raise
+        self._settings = self._overlay.over(document)
 
     def _take_waiting(self) -> None:
         raw = self._waiting or b""
@@ -218,7 +296,7 @@ class Desired:
             self._keep(failed(self._state, Phase.REJECTED, error.faults))
             return
         self._keep(advanced(self._state, Phase.VERIFIED))
-        if effective_hash(settings) == effective_hash(self._settings):
+        if effective_hash(self._overlay.over(settings)) == effective_hash(self._settings):
             # There is nothing to try: only the revision moves.
             self._keep(applied(self._state))
             self._laid, self._misfit = document, ()
@@ -231,24 +309,40 @@ class Desired:
         try:
             self._apply(self._lay(document), document.rev)
         except EdgeError as error:
-            self._roll_back(Fault("", "apply", str(error)))
+            self._roll_back(Fault("", "apply", shown(str(error))))
+            return
+        fault_point("config.tried")
 
     def _begin_trial(self, problems_before: frozenset[str]) -> None:
         self._trial_began_ns, self._healthy_since_ns = self._clock.boot_ns(), 0
         self._problems_before = problems_before
+        self._needs_confirm = self._link_of(self._state.candidate) != self._link_of(self._state.running)
+
+    def _link_of(self, document: Document | None) -> SyncSettings | None:
+        try:
+            return settings_for(self._base, document).sync
+        except DocumentRefused:
+            return None
 
     def _judge(self) -> None:
         now_ns = self._clock.boot_ns()
         problems = [problem for problem in self._health() if problem not in self._problems_before]
-        if problems:
+        faults = [Fault("", "health", shown(problem)) for problem in problems]
+        confirm_s = 0 if self._laid is None else self._laid.confirm_s
+        if self._needs_confirm and not self._is_confirmed():
+            words = f"the platform was not heard over this link within {confirm_s} s"
+            faults.insert(0, Fault("/sync", "confirm_timeout", words))
+        if faults:
             self._healthy_since_ns = 0
-            confirm_s = 0 if self._laid is None else self._laid.confirm_s
             if now_ns - self._trial_began_ns >= confirm_s * NS_PER_S:
-                self._roll_back(*(Fault("", "health", problem) for problem in problems))
+                self._roll_back(*faults)
             return
         self._healthy_since_ns = self._healthy_since_ns or now_ns
         if now_ns - self._healthy_since_ns >= self._settle_ns:
             self._finish()
+
+    def _is_confirmed(self) -> bool:
+        return self._reached() or (self._laid is not None and self._confirmed == self._laid.key)
 
     def _finish(self) -> None:
         if self._state.phase is Phase.TRIAL:
@@ -271,7 +365,7 @@ class Desired:
         self._apply(self._settings, self.revision)
 
     def _lay(self, document: Document | None) -> Settings:
-        self._settings = settings_for(self._base, document)
+        self._settings = self._overlay.over(settings_for(self._base, document))
         self._laid, self._misfit = document, ()
         return self._settings
 
@@ -279,6 +373,7 @@ class Desired:
         """Make a step durable, with its event in the same transaction, and only then take it."""
         draft = self._draft(f"config.{state.phase.value}", state.about, state.faults)
         self._journal.put_state(STATE_KEY, state_to_json(state), draft)
+        row_written(state.phase)
         self._state = state
 
     def _draft(self, kind: str, about: tuple[int, str], faults: tuple[Fault, ...]) -> EventDraft:

@@ -1,12 +1,14 @@
 """From the section ``sync`` to the login of one connection. Files are read anew each time: secrets rotate."""
 
 import os
+import random
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from edge.settings import SyncSettings
+from edge.sync.dialer import Dialer
 from edge.sync.session import Broker, LinkFailed, Login, Protocol, Trouble, Will
 
 _SECRET_LIMIT = 4096
@@ -31,6 +33,16 @@ def make_login(
         keepalive_s=sync.keepalive_s,
         window=sync.window,
     )
+
+
+def make_dialer(sync: SyncSettings, chance: random.Random) -> Dialer:
+    """The walk along the configured brokers.
+
+    Raises:
+        UsageError: A broker's URL cannot be used.
+    """
+    brokers = [Broker.parse(url) for url in sync.brokers]
+    return Dialer(brokers, sync.protocol, sync.reconnect_max_s, chance)
 
 
 def read_password(

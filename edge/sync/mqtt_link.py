@@ -193,6 +193,10 @@ class MqttLink:
         self._send_queued()
         return self._next_token
 
+    def publish_lossy(self, topic: str, payload: bytes) -> None:
+        """Send with QoS 0: it arrives or it does not, and nobody is told."""
+        self._client.publish(topic, payload, qos=0)
+
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """Ask for topics with QoS 1; ``Subscribed`` will say what was denied."""
         _, mid = self._client.subscribe([(topic, 1) for topic in filters])

@@ -54,6 +54,7 @@ class _Flow:
     not_before_ns: int = 0
     tries: int = 0
     refusal: str = ""
+    backlog: int = 0  # up to this sequence it was written long before this connection
     suspect: int = 0  # sequence of the event that was refused last, and how often
     refusals: int = 0
 
@@ -66,16 +67,29 @@ class _Flow:
 class Outbox:
     """What is in flight. Thread: the uplink's."""
 
-    def __init__(self, window: int, first_wanted: Mapping[Stream, int] | None = None) -> None:
+    def __init__(
+        self,
+        window: int,
+        first_wanted: Mapping[Stream, int] | None = None,
+        written: Mapping[Stream, int] | None = None,
+        drain_rate: float = 0.0,
+    ) -> None:
         """Begin.
 
         Args:
             window: At most so many events in flight.
             first_wanted: Sequence per stream of the first event that is not acknowledged; 1 where not named.
+            written: The last sequence per stream so far. All up to there may have been sent before a restart,
+                and acknowledged by the platform, whatever the journal came to hear of it.
+            drain_rate: Events per second of streams that have a backlog; 0: as fast as the window lets them.
         """
+        self.drain_rate = drain_rate
+        self._allowance, self._allowed_ns = 0.0, 0
         self._window = self._limit = max(window, 1)
-        wanted = first_wanted or {}
-        self._flows = {stream: _Flow(acked=wanted.get(stream, 1) - 1) for stream in PRIORITY}
+        wanted, sent = first_wanted or {}, written or {}
+        self._flows = {
+            stream: _Flow(acked=wanted.get(stream, 1) - 1, sent=sent.get(stream, 0)) for stream in PRIORITY
+        }
         self._rotation = list(PRIORITY)
         self._poison: list[tuple[OutboxRow, str]] = []
         self.waiting_since_ns: int | None = None
@@ -90,8 +104,15 @@ class Outbox:
         """Streams that the broker refuses, with its words."""
         return {stream: flow.refusal for stream, flow in self._flows.items() if flow.refusal}
 
-    def restart(self, window: int) -> None:
-        """The connection is new, its broker allows ``window``: everything unacknowledged goes again."""
+    def restart(self, window: int, written: Mapping[Stream, int] | None = None) -> None:
+        """The connection is new, its broker allows ``window``: everything unacknowledged goes again.
+
+        What was ``written`` until now (last sequence per stream) is a backlog where it is more than fits in
+        the window: it yields to streams without one, and keeps to the drain rate.
+        """
+        for stream, flow in self._flows.items():
+            last = (written or {}).get(stream, 0)
+            flow.backlog = last if last - flow.acked > self._window else 0
         self.waiting_since_ns = None
         self._limit = max(1, min(self._window, window))
         self._rotation = list(PRIORITY)
@@ -110,6 +131,8 @@ class Outbox:
         ready = [
             s for s in self._rotation if self._flows[s].has_more and now_ns >= self._flows[s].not_before_ns
         ]
+        ready.sort(key=self._is_behind)  # stable: live streams first, the rest as it was
+        allowed = self._allowed(now_ns)
         demands = []
         for stream in ready:
             flow = self._flows[stream]
@@ -118,10 +141,27 @@ class Outbox:
             alone = len(ready) == 1
             share = self._limit - self._limit // 4 if alone else max(1, self._limit // 2)
             limit = min(room, share - len(flow.in_flight))
+            if self._is_behind(stream):
+                limit = min(limit, allowed)
+                allowed -= max(0, limit)
             if limit > 0:
                 demands.append(Demand(stream, flow.cursor, limit))
                 room -= limit
         return demands
+
+    def _is_behind(self, stream: Stream) -> bool:
+        """Whether a stream still has events from long before this connection."""
+        return self._flows[stream].acked < self._flows[stream].backlog
+
+    def _allowed(self, now_ns: int) -> int:
+        """How many events of backlogs may go now (a token bucket of half a second, or of one window)."""
+        if self.drain_rate <= 0:
+            return self._limit
+        most = max(self._limit, self.drain_rate / 2)
+        passed_s = (now_ns - self._allowed_ns) / NS_PER_S
+        self._allowance = min(most, self._allowance + passed_s * self.drain_rate)
+        self._allowed_ns = now_ns
+        return int(self._allowance)
 
     def fetched(self, demand: Demand, rows: int) -> None:
         """So many rows answered a demand; fewer than asked for: there is no more for now."""
@@ -133,6 +173,8 @@ class Outbox:
         flow = self._flows[row.stream]
         flow.cursor = row.id
         flow.sent = max(flow.sent, row.seq)
+        if self.drain_rate > 0 and self._is_behind(row.stream):
+            self._allowance -= 1
         flow.in_flight.append((row, token, now_ns))
         if self.waiting_since_ns is None:
             self.waiting_since_ns = now_ns

@@ -19,6 +19,7 @@ from edge.sync.topics import Topics
 SCHEMA = 1
 ACK_LIMIT = 4096
 WHY_LIMIT = 200
+KILL_ALARM = "kill_switch.thrown"
 
 
 class Presence(StrEnum):
@@ -77,6 +78,7 @@ def state_body(
         "clk": clock_state,
         "at": rfc3339(at_ns),
         "alarms": list(alarms),
+        "kill_switch": KILL_ALARM in alarms,
         "sees": dict(sees),
     }
     if presence in (Presence.READY, Presence.DEGRADED):

@@ -164,3 +164,22 @@ class Ended:
 
 
 LinkEvent = Connected | Received | Delivered | Subscribed | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """How the link is, for health and for people.
+
+    Attributes:
+        online: Connected to a broker. broker: The one, or the next to try. protocol: "5" or "3.1.1".
+        conn: Number of the connection. in_flight: Events sent and not yet acknowledged by the platform.
+        acknowledged: Events acknowledged since the start. last_ack_ns: Boot time of the last; 0: none.
+    """
+
+    online: bool = False
+    broker: str = ""
+    protocol: str = ""
+    conn: int = 0
+    in_flight: int = 0
+    acknowledged: int = 0
+    last_ack_ns: int = 0

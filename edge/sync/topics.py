@@ -1,8 +1,9 @@
 """The topic tree ``gh/1/<tenant>/<device>/...``: every name in one place, for both ends of the wire.
 
 Up (device to platform): ``state`` (retained, also the will), ``info``, ``ev/<stream>``, ``cfg/reported``
-(retained), ``cmd/<name>/res``. Down: ``ack``, ``cfg/desired`` (retained, signed), ``cmd/<name>`` (never
-retained, signed). Ids are ``[a-z0-9-]{1,40}``, so a device never has a wildcard or a slash in its name.
+(retained), ``cmd/<name>/res``. Down: ``ack``, ``cfg/desired`` and ``cfg/keys`` (retained, signed),
+``cmd/<name>`` (never retained, signed). Ids are ``[a-z0-9-]{1,40}``, so a device never has a wildcard or a
+slash in its name.
 """
 
 import re
@@ -72,6 +73,11 @@ class Topics:
         return f"{self.base}/cfg/reported"
 
     @property
+    def keys(self) -> str:
+        """Down, retained: the key set, signed by the root."""
+        return f"{self.base}/cfg/keys"
+
+    @property
     def commands(self) -> str:
         """Filter for all commands. ``+`` and not ``#``: a device must not hear its own results."""
         return f"{self.base}/cmd/+"
@@ -79,6 +85,10 @@ class Topics:
     def event(self, stream: Stream) -> str:
         """Up: events of one stream."""
         return f"{self.base}/ev/{stream}"
+
+    def telemetry(self, name: str) -> str:
+        """Up, QoS 0: numbers, lossy by promise."""
+        return f"{self.base}/tm/{name}"
 
     def command(self, name: str) -> str:
         """Down: one command."""
@@ -90,7 +100,7 @@ class Topics:
 
     def subscriptions(self) -> tuple[str, ...]:
         """What a device listens to."""
-        return (self.ack, self.desired, self.commands)
+        return (self.ack, self.desired, self.keys, self.commands)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,27 +7,27 @@ is in the journal, and each connection starts again from there.
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
+from edge.faults import fault_point
 from edge.health import Alarm, Alarms
 from edge.records import JsonObject
-from edge.settings import Settings
+from edge.settings import Settings, SyncSettings
 from edge.store.journal import Journal
 from edge.sync.announcer import SUBJECT, Announcer
+from edge.sync.asides import Asides
 from edge.sync.command_desk import CommandDesk, Handler
 from edge.sync.commands import Command
+from edge.sync.complaints import UNREACHABLE, complain
 from edge.sync.delivery import Delivery
 from edge.sync.desired import Desired
-from edge.sync.dialer import Dialer
 from edge.sync.keys import KeySet
-from edge.sync.login import make_login
+from edge.sync.login import make_dialer, make_login
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.nonces import new_nonce
 from edge.sync.presence import read_ack, will
 from edge.sync.session import (
-    Broker,
     Connected,
     Delivered,
     Ended,
@@ -35,7 +35,10 @@ from edge.sync.session import (
     LinkFailed,
     Received,
     Subscribed,
+    UplinkStatus,
 )
+from edge.sync.set_desk import SetDesk
+from edge.sync.telemetry import Measured
 from edge.sync.topics import ID_PATTERN, Topics, parse
 from edge.sync.waker import Waker
 from edge.worker import Worker
@@ -43,33 +46,10 @@ from edge.worker import Worker
 log = logging.getLogger(__name__)
 
 TURN_S = 0.25
-SILENT_S = 60.0
 WALK_ON_S = 180.0
 FAREWELL_NS = 2 * NS_PER_S
 JOURNAL_PAUSE_NS = 5 * NS_PER_S
 CONN_KEY = "uplink.conn"
-UNREACHABLE = "platform.unreachable"
-REFUSED = "platform.refused"
-PARKED = "events.parked"
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkStatus:
-    """How the link is, for health and for people.
-
-    Attributes:
-        online: Connected to a broker. broker: The one, or the next to try. protocol: "5" or "3.1.1".
-        conn: Number of the connection. in_flight: Events sent and not yet acknowledged by the platform.
-        acknowledged: Events acknowledged since the start. last_ack_ns: Boot time of the last; 0: none.
-    """
-
-    online: bool = False
-    broker: str = ""
-    protocol: str = ""
-    conn: int = 0
-    in_flight: int = 0
-    acknowledged: int = 0
-    last_ack_ns: int = 0
 
 
 class Uplink(Worker):
@@ -89,9 +69,13 @@ class Uplink(Worker):
         desired: Desired,
         handlers: Mapping[str, Handler],
         forbids: Callable[[Command], str] = lambda _command: "",
+        is_killed: Callable[[Command], bool] = lambda _command: False,
         info: Callable[[], JsonObject] = dict,
         sees: Callable[[], JsonObject] = dict,
+        measured: Measured = dict,
+        lanes: Callable[[], Mapping[str, JsonObject]] = dict,
         chance: random.Random | None = None,
+        sets: SetDesk | None = None,
     ) -> None:
         """Take what is needed; nothing happens before ``start``.
 
@@ -104,9 +88,13 @@ class Uplink(Worker):
             desired: The configuration; its ``restore`` was called.
             handlers: What obeys commands, by name; see ``edge.sync.command_desk.Handler``.
             forbids: Why a command may not run here and now; empty when it may.
+            is_killed: Whether the kill switch stops a command now.
             info: Members of the birth certificate besides our own.
             sees: Which networks look through each camera; asked often, so it must be quick.
+            measured: Numbers for ``tm/<name>``.
+            lanes: The lanes by name, for a Home Assistant.
             chance: For the jitter of pauses.
+            sets: Takes what the platform publishes for many boxes.
 
         Raises:
             UsageError: A broker's URL, the tenant or the device cannot be used.
@@ -116,8 +104,10 @@ class Uplink(Worker):
         self._sync, self._journal, self._alarms = settings.sync, journal, alarms
         self._topics = Topics(settings.device.tenant, settings.device.id)
         self._desired, self._info, self._keys = desired, info, keys
+        self._sets = sets
         self._waker = Waker()
         self._announcer = Announcer(self._topics, journal, clock, alarms, sees)
+        self._asides = Asides(self._topics, journal, clock, keys, measured, lanes)
         self._desk = CommandDesk(
             journal,
             clock,
@@ -125,16 +115,15 @@ class Uplink(Worker):
             self._topics.audience,
             handlers,
             forbids=forbids,
+            is_killed=is_killed,
             wake=self._waker.wake,
         )
-        brokers = [Broker.parse(url) for url in settings.sync.brokers]
-        self._dialer = Dialer(
-            brokers,
-            settings.sync.protocol,
-            settings.sync.reconnect_max_s,
-            chance or random.Random(),  # noqa: S311 - jitter, no secret
+        self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
+        self._dialer = make_dialer(settings.sync, self._chance)
+        self._moving = False
+        self._delivery = Delivery(
+            journal, self._topics, settings.sync.window, self._waker.wake, settings.sync.drain_rate
         )
-        self._delivery = Delivery(journal, self._topics, settings.sync.window, self._waker.wake)
         self._link: MqttLink | None = None
         self._conn = int(journal.get_state(CONN_KEY) or 0)
         self._nonce = ""
@@ -144,12 +133,32 @@ class Uplink(Worker):
         self._left_over = True
         self._said: set[str] = set()
         alarms.listen(self._on_alarm)
+        if sets is not None:
+            sets.on_outgoing = self._waker.wake
 
     # Any thread
 
     def wake(self) -> None:
         """Look for work now."""
         self._waker.wake()
+
+    def use(self, sync: SyncSettings) -> None:
+        """Leave the broker and dial anew with another section ``sync``; nothing when it is the same.
+
+        Thread: this one, or any before ``start``.
+
+        Raises:
+            UsageError: A broker's URL cannot be used; the old section stays.
+        """
+        if sync != self._sync:
+            self._dialer = make_dialer(sync, self._chance)
+            self._sync, self._moving = sync, True
+            self._delivery.keep_to(sync.drain_rate)
+
+    @property
+    def has_heard_platform(self) -> bool:
+        """Whether the platform has acknowledged anything over the link as it is configured now."""
+        return 0 < self._connected_ns < self._delivery.last_ack_ns and not self._moving
 
     def stop(self) -> None:
         """Ask the thread to take leave of the broker and end."""
@@ -172,6 +181,8 @@ class Uplink(Worker):
         """Connect, serve, reconnect, until stopped; then say goodbye."""
         try:
             while not self.stopping.is_set():
+                if self._moving:
+                    self._move()
                 if self._link is None and self.clock.boot_ns() >= self._dial_at_ns:
                     self._dial()
                 self._serve(self._wait())
@@ -184,11 +195,21 @@ class Uplink(Worker):
                 self._link.close()
             self._waker.close()
 
+    def _move(self) -> None:
+        """Another section ``sync`` counts from now on: say goodbye here, and dial there at once."""
+        if self._connected_ns:
+            self._announcer.farewell(self.clock.boot_ns() + FAREWELL_NS, self.beat)
+        log.info("the link to the platform is set anew")
+        self._moving = False
+        self._said.clear()
+        self._drop_link(self.clock.boot_ns())
+
     def _dial(self) -> None:
         broker, protocol = self._dialer.target()
         try:
             self._journal.put_state(CONN_KEY, self._conn + 1)
             self._conn += 1
+            fault_point("uplink.dialed")
             login = make_login(
                 self._sync,
                 broker,
@@ -216,6 +237,9 @@ class Uplink(Worker):
     def _serve(self, events: list[LinkEvent]) -> None:
         for event in events:
             self._handle(event)
+        if self._sets is not None and self._link is not None and self._connected_ns:
+            for topic, question in self._sets.take_outgoing():
+                self._link.publish(topic, question)
         now_ns = self.clock.boot_ns()
         if now_ns >= self._journal_at_ns:
             try:
@@ -243,14 +267,19 @@ class Uplink(Worker):
     def _on_connected(self, event: Connected) -> None:
         if self._link is None:
             return
+        fault_point("uplink.connected")
         self._connected_ns = self.clock.boot_ns()
         self._nonce = new_nonce()
         self._said.clear()
         self._announced = False
+        if self._sets is not None:
+            self._link.subscribe(self._sets.subscriptions)
+            self._sets.connected()
         self._announcer.begin(self._link, conn=self._conn, nonce=self._nonce)
         self._delivery.restart(event.window)
         # Subscribed anew each time: cheap, and no broker's memory is trusted.
         self._link.subscribe(self._topics.subscriptions())
+        self._asides.begin(self._link, self._sync)
         self._announcer.state()
         self._alarms.clear(UNREACHABLE, SUBJECT)
         login = self._link.login
@@ -276,11 +305,16 @@ class Uplink(Worker):
                         self._announced = False
             case ("cfg", "desired"):
                 self._take_desired(message.payload)
+            case ("cfg", "keys"):
+                if self._asides.take_keys(message.payload):
+                    self._announced = False  # the birth certificate names the keys
             case ("cmd", name) if ID_PATTERN.fullmatch(name):
                 replies = self._desk.take(name, message.payload, retained=message.retained, nonce=self._nonce)
                 self._announcer.answers(replies)
             case _:
-                log.debug("a message on %r is not for us", message.topic)
+                is_for_sets = self._sets is not None and self._sets.offer(message.topic, message.payload)
+                if not is_for_sets and not self._asides.hear(message.topic, message.payload, self._sync):
+                    log.debug("a message on %r is not for us", message.topic)
         if self._link is not None:
             self._link.acknowledge(message)
 
@@ -344,18 +378,10 @@ class Uplink(Worker):
         self._note()
         if not self._connected_ns:
             return
-        refused = self._announcer.refused or self._delivery.refused
-        if refused:
-            self._alarms.set(REFUSED, SUBJECT, f"{refused}; check its rules for this device")
-        else:
-            self._alarms.clear(REFUSED, SUBJECT)
-        if self._delivery.parked:
-            count, last = self._delivery.parked, self._delivery.last_parked
-            self._alarms.set(PARKED, SUBJECT, f"{count} events are refused and parked, the last: {last}")
+        if self._link is not None and not self._moving:
+            self._asides.tick(self._link, self._sync)
         silent_s = self._delivery.silent_s(now_ns)
-        if silent_s > SILENT_S:
-            detail = f"the broker takes events, but the platform has acknowledged none for {SILENT_S:.0f} s"
-            self._alarms.set(UNREACHABLE, SUBJECT, detail)
+        complain(self._alarms, self._announcer, self._delivery, silent_s)
         if silent_s > WALK_ON_S and len(self._sync.brokers) > 1:
             log.warning("no word from the platform for %.0f s; trying the next broker", silent_s)
             self._dialer.walk_on()
