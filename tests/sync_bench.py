@@ -76,6 +76,7 @@ class Box:
         apply_error: Callable[[Settings], str] = lambda _settings: "",
         settle_s: float = 0.2,
         sees: Callable[[], Mapping[str, object]] = dict,
+        journal: Mapping[str, object] | None = None,
     ) -> None:
         self.folder, self.settings, self.clock = folder, settings, clock or SystemClock()
         self.alarms = Alarms(self.clock)
@@ -90,6 +91,7 @@ class Box:
             device=DEVICE,
             alarms=self.alarms,
             boot_id="00000000-0000-4000-8000-000000000000",
+            **(journal or {}),
         )
         self.journal.start()
         keys = load_public_keys(keys_file)

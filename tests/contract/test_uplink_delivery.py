@@ -213,7 +213,7 @@ def test_a_backlog_goes_out_through_the_small_window_of_a_broker(tmp_path: Path)
 def test_DEL_1_a_broker_behind_which_nobody_acknowledges_is_left_for_the_next(
     tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.sync.uplink.SILENT_S", 0.5)
+    monkeypatch.setattr("edge.sync.complaints.SILENT_S", 0.5)
     monkeypatch.setattr("edge.sync.uplink.WALK_ON_S", 1.0)
     (tmp_path / "lonely").mkdir()
     with Bench(tmp_path, protocol=protocol) as bench, BrokerProcess(tmp_path / "lonely") as lonely:

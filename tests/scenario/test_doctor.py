@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from usb_tree import UsbTree
 
 from drivers.simulated.site import SimulatedSite
 from edge.cli import main
 from edge.clock import ClockState, ManualClock
 from edge.doctor import Grade, examine_clock, examine_machine
+from edge.doctor.wires import adapter_at, said_of
 from edge.errors import Exit
 from edge.platform import BrokerProcess
 
@@ -132,3 +134,33 @@ def test_heat_low_voltage_and_little_memory_are_found(tmp_path: Path) -> None:
 )
 def test_a_clock_is_as_good_as_what_holds_it(state: ClockState, grade: Grade) -> None:
     assert examine_clock(ManualClock(now_state=state)).grade is grade
+
+
+def test_an_old_raspberry_pi_is_asked_by_its_own_tool(tmp_path: Path) -> None:
+    tool = tmp_path / "usr/bin/vcgencmd"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\necho throttled=0x50000\n")
+    tool.chmod(0o755)
+    found = {finding.part: finding for finding in examine_machine(tmp_path)}
+    assert found["throttling"].grade is Grade.DOUBTFUL, "it was throttled, it is not now"
+    assert "voltage" in found["throttling"].words
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    assert "throttling" not in {finding.part for finding in examine_machine(tmp_path)}
+
+
+def test_the_adapter_behind_a_port_says_who_it_is_and_what_to_call_it(tmp_path: Path) -> None:
+    tree = UsbTree(tmp_path)
+    (tmp_path / "port").touch()
+    node = tree.plug("ttyUSB0", str(tmp_path / "port"), serial="AB0123", product="USB2.0-Ser!")
+    tree.plug("ttyUSB1", path="1-1.3")
+    adapter = adapter_at("usb:serial=AB0123", tree.finder)
+    assert adapter is not None
+    assert adapter.node == node
+    assert adapter == adapter_at(str(node), tree.finder)
+    assert "better" not in said_of(adapter, "usb:serial=AB0123")
+    said = said_of(adapter, "/dev/ttyUSB0")
+    assert "USB2.0-Ser!" in said
+    assert "id=1a86:7523" in said
+    assert "'usb:serial=AB0123'" in said
+    assert adapter_at("usb:serial=GONE", tree.finder) is None
+    assert adapter_at("/dev/ttyAMA0", tree.finder) is None

@@ -25,7 +25,9 @@ CONTEXT = CommandContext(
     challenge="",
     last_counter=lambda _kid: 10,
     is_known=lambda jti: jti == "known",
-    forbids=lambda command: "" if command.args.get("lane") == "in" else "no such lane",
+    names=("open",),
+    forbids=lambda command: "" if command.args.get("lane") in ("in", "out") else "no such lane",
+    is_killed=lambda command: command.args.get("lane") == "out",
 )
 # Every change breaks the rule of its code, and all later ones would be broken too by those after it.
 BREAKS: dict[Code, dict[str, object]] = {
@@ -38,6 +40,7 @@ BREAKS: dict[Code, dict[str, object]] = {
     Code.COUNTER: {"ctr": 10},
     Code.JOURNAL: {"jti": "known"},
     Code.NOT_ALLOWED: {"args": {"lane": "moon"}},
+    Code.KILL_SWITCH: {"args": {"lane": "out"}},
 }
 
 

@@ -25,7 +25,10 @@ class FalseLane:
         self.takes = True
         self.answers = True
 
-    def command(self, ask: Ask, command_id: str, operator: str, not_after_ns: int, done: Any) -> bool:
+    def command(
+        self, ask: Ask, command_id: str, operator: str, not_after_ns: int, done: Any, *, at_box: bool
+    ) -> bool:
+        assert at_box, "whoever uses the hatch stands at the box"
         self.asked.append((ask, operator))
         if self.takes and self.answers:
             threading.Thread(target=done, args=("done", "")).start()

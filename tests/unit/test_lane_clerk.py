@@ -152,6 +152,28 @@ def test_nothing_moves_that_cannot_be_journaled(desk: Desk) -> None:
     desk.settle(1)
 
 
+def test_DEL_1_only_where_the_site_wants_it_a_permit_opens_although_nothing_can_be_journaled(
+    clock: ManualClock,
+) -> None:
+    journal, handed = RecordingJournal(clock, refuses=True), list[Request]()
+    told: list[tuple[str, str]] = []
+    clerk = LaneClerk(
+        "gate", "barrier", journal, clock, Visits(), handed.append, lambda _way: "", opens_unwritten=True
+    )
+    clerk.start()
+    try:
+        clerk.submit(decision("d-1"))
+        clerk.submit(decision("d-1"))
+        clerk.submit(command(Ask.CLOSE, told))
+        deadline = time.monotonic() + 60.0
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert told == [("failed", "it cannot be journaled")], "what people order is never done unwritten"
+        assert [request.id for request in handed] == ["d-1"], "once"
+    finally:
+        clerk.close()
+
+
 def test_a_lane_fault_is_told_and_recorded(desk: Desk) -> None:
     desk.fault[0] = "lane_fault"
     told: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ import pytest
 from drivers.camera import Frame
 from edge.records import Box, Kind, Sighting
 from edge.settings import OpenCvCamera
+from edge.vision.areas import Patch
 from edge.vision.codes import CodeReader, draw_code
 from edge.vision.loop import Lookout
 from edge.vision.senses import FaceSense, Finding, Reading
@@ -22,11 +23,12 @@ class StillFace:
 
     kind, reads_as, name = Kind.FACE, "embed", "canned"
     found_ms: Mapping[str, float] = {}
+    grain_px = 32.0
 
     def __init__(self) -> None:
         self.reading = Reading(flaw="turned", points=POINTS)
 
-    def find(self, image: np.ndarray) -> list[Finding]:
+    def find(self, image: np.ndarray, part: Patch | None = None) -> list[Finding]:
         return [Finding(Box(100, 100, 200, 220))]
 
     def read(self, image: np.ndarray, findings: Sequence[Finding]) -> list[Reading]:

@@ -1,9 +1,13 @@
 """The motion gate on drawn pictures with the noise of a sensor."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge.records import Box
+from edge.vision.areas import Zones
 from edge.vision.motion import MotionGate
 
 RATE_NS = 66_666_667
@@ -125,3 +129,109 @@ def test_a_cut_to_another_scene_is_a_jump_and_somebody_walking_by_is_none() -> N
         now_ns += 66_000_000
         jumped.append(gate.look(image, now_ns).jumped)
     assert jumped == [False] * 10 + [True] + [False] * 9
+
+
+# Masks, the infra-red filter, where it moved, and what it costs in memory
+
+
+def test_what_moves_where_nothing_counts_is_no_motion() -> None:
+    zones = Zones(ignore=(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),))
+    scene = Scene()
+    scene.gate = MotionGate(mask_of=lambda columns, rows: zones.mask(columns, rows, (0.0, 0.0, 1.0, 1.0)))
+    for _ in range(3):
+        scene.look()
+    assert not scene.look((200, 300, 300, 520)).moved
+    motion = scene.look((200, 300, 300, 520), (900, 300, 1000, 520))
+    assert motion.moved
+    assert motion.area.left == pytest.approx(900, abs=25)
+    assert all(box.left >= 640 for box in scene.gate.moved_since(scene.now_ns))
+
+
+def test_a_lamp_over_the_part_that_counts_is_no_motion_there() -> None:
+    zones = Zones(watch=(((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)),))
+    scene = Scene()
+    scene.gate = MotionGate(mask_of=lambda columns, rows: zones.mask(columns, rows, (0.0, 0.0, 1.0, 1.0)))
+    for _ in range(3):
+        scene.look()
+    lit = scene.look((640, 0, 1280, 720), level=220)
+    assert lit.relit
+    assert lit.share > 0.9
+
+
+def test_the_gate_remembers_where_it_moved_and_when() -> None:
+    scene = Scene()
+    for _ in range(3):
+        scene.look()
+    began_ns = scene.now_ns + 1
+    scene.look((100, 300, 200, 500))
+    between_ns = scene.now_ns + 1
+    scene.look()
+    scene.look((900, 100, 1000, 300))
+    both = sorted(scene.gate.moved_since(began_ns), key=lambda box: box.left)
+    assert len(both) == 2
+    assert both[0].iou(Box(100, 300, 200, 500)) > 0.5
+    assert both[1].iou(Box(900, 100, 1000, 300)) > 0.5
+    assert [box.left > 500 for box in scene.gate.moved_since(between_ns)] == [True]
+    assert scene.gate.moved_since(scene.now_ns + 1) == ()
+
+
+def street(level: int = 100, shift: int = 0) -> Image:
+    """A coloured street, one half brighter than the other."""
+    image = np.zeros((360, 640, 3), np.uint8)
+    image[:] = (level + 30, level, level - 30)
+    image[:, 320:] += np.uint8(40)
+    image[200:] += np.uint8(shift)
+    return image
+
+
+def test_the_infra_red_filter_makes_the_background_new_although_half_the_picture_stays_as_bright() -> None:
+    gate = MotionGate()
+    for number in range(5):
+        gate.look(street(), number * RATE_NS)
+    night = np.repeat(street(shift=50)[:, :, 1:2], 3, axis=2)  # no colour, and the road shines
+    flipped = gate.look(night, 5 * RATE_NS)
+    assert 0.15 < flipped.share < 0.7
+    assert flipped.relit
+    assert not gate.look(night, 6 * RATE_NS).moved
+    back = gate.look(street(), 7 * RATE_NS)
+    assert back.relit
+    assert not gate.look(street(), 8 * RATE_NS).moved
+
+
+def test_the_same_change_in_colour_is_somebody_and_not_the_filter() -> None:
+    gate = MotionGate()
+    for number in range(5):
+        gate.look(street(), number * RATE_NS)
+    motion = gate.look(street(shift=50), 5 * RATE_NS)
+    assert motion.moved
+    assert not motion.relit
+
+
+def test_looking_takes_no_memory_that_grows_with_the_picture() -> None:
+    scene = Scene()
+    pictures = [np.clip(scene.ground + noise, 0, 255).astype(np.uint8) for noise in scene.noise]
+    gate = MotionGate()
+    for number in range(5):
+        gate.look(pictures[number], number * RATE_NS)
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(5, 25):
+            gate.look(pictures[number % 8], number * RATE_NS)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert peak < 32_768, "less than two of the gate's own small pictures, let alone a frame of 2.7 MB"
+
+
+def test_how_much_of_a_place_differs_from_the_frame_before(scene: Scene) -> None:
+    place = Box(600, 300, 700, 460)
+    assert scene.gate.replaced(place) < 0.1
+    scene.look((600, 300, 700, 460))
+    assert scene.gate.replaced(place) > 0.9
+    assert scene.gate.replaced(Box(550, 300, 650, 460)) == pytest.approx(0.5, abs=0.15)
+    scene.look((600, 300, 700, 460))
+    assert scene.gate.replaced(place) < 0.1
+    assert scene.gate.replaced(Box(2000, 300, 2100, 460)) == 0.0
+    assert MotionGate().replaced(place) == 0.0

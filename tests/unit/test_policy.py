@@ -133,6 +133,8 @@ TABLE: list[tuple[Reason, Verdict, str | None, str, Decision]] = [
     (Reason.TOO_LATE, Verdict.DENY, "anna", "deadline", ask(face("anna", age_ms=2001))),
     (Reason.KILL_SWITCH, Verdict.DENY, None, "kill_switch", ask(face("anna"), decision=DecisionSettings(
         automatic_opening=False))),
+    (Reason.KILL_SWITCH, Verdict.DENY, None, "kill_switch", ask(face("anna"), standing=LaneStanding(
+        is_killed=True))),
     (Reason.STAFF_COMMAND, Verdict.GRANT, "porter", "deadline", decide_request(
         Reason.STAFF_COMMAND, "gate", "porter", NOW, BOOT_NS + 1)),
     (Reason.EXIT_BUTTON, Verdict.GRANT, None, "deadline", decide_request(
@@ -187,7 +189,8 @@ def test_a_grant_names_every_check_in_order_and_the_revisions_it_used() -> None:
     decision = ask(plate("京A12345"))
     assert decision.checked == (
         *("evidence", "identity", "deny_list", "kill_switch", "credential", "lane", "freshness"),
-        *("roster", "deadline", "permit_lane", "permit_clock", "permit_dates", "permit_liveness"),
+        *("roster", "deadline", "permit_lane", "permit_freshness"),
+        *("permit_clock", "permit_dates", "permit_liveness"),
     )
     assert (decision.roster_rev, decision.config_rev, decision.credential) == (7, 3, "京A12345")
     assert decision.not_after_ns == BOOT_NS - 300 * NS_PER_MS + 2000 * NS_PER_MS

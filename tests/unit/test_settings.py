@@ -112,7 +112,7 @@ def test_all_faults_are_said_at_once_each_with_its_path() -> None:
         ({"cameras": {"lane": {"source": "x", "looks_for": ["plate"]}}}, "cameras.lane.type: is missing"),
         ({"device": 3}, "device: must be a section with options (given: 3)"),
         ({"cameras": {"lane": REPLAY | {"region": [0.5, 0, 0.2, 1]}}}, "left < right"),
-        ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "known here: opencv, replay"),
+        ({"cameras": {"lane": REPLAY | {"type": "rtps"}}}, "known here: opencv, picamera, replay"),
     ],
 )
 def test_faults_between_sections_are_named(change: dict[str, Any], said: str) -> None:
@@ -213,7 +213,7 @@ def test_sections_from_the_platform_replace_whole_sections_and_nothing_else() ->
     assert changed.device == settings.device
 
 
-@pytest.mark.parametrize("section", ["device", "sync", "cameras", "decisions"])
+@pytest.mark.parametrize("section", ["device", "boards", "remote", "decisions"])
 def test_sections_that_may_not_be_sent_are_refused(section: str) -> None:
     with pytest.raises(SettingsError, match="not a section that can be sent"):
         with_sections(parse_settings(minimal()), {section: {}})
@@ -222,3 +222,13 @@ def test_sections_that_may_not_be_sent_are_refused(section: str) -> None:
 def test_schemas_for_the_platform_describe_their_options() -> None:
     assert "agreeing_reads" in section_schema("decision")["properties"]
     assert "BarrierLane" in section_schema("lanes")["$defs"]
+    assert "OpenCvCamera" in section_schema("cameras")["$defs"]
+    assert "brokers" in section_schema("sync")["properties"]
+
+
+@pytest.mark.parametrize("option", ["enabled", "platform_keys", "root_key"])
+def test_who_is_believed_stands_only_in_the_file(option: str) -> None:
+    link = {"brokers": ["mqtt://other"], option: False}
+    with pytest.raises(SettingsError, match=f"sync.{option}: stands only in the file"):
+        with_sections(parse_settings(minimal()), {"sync": link})
+    assert option not in section_schema("sync")["properties"]

@@ -167,3 +167,55 @@ def test_text_distance_is_a_distance(one: str, other: str) -> None:
     assert distance == text_distance(other, one)
     assert (distance == 0) == (one == other)
     assert abs(len(one) - len(other)) <= distance <= max(len(one), len(other))
+
+
+def test_two_cars_nose_to_tail_whose_plates_are_in_view_together_stay_two() -> None:
+    tracker = Tracker()
+    ids = set()
+    for i in range(30):  # both roll on; the second one comes to where the first one stood
+        first, second = (
+            plate(300 + 9 * i, "皖A12345", y=300 + 6 * i),
+            plate(200 + 9 * i, "皖B67890", y=235 + 6 * i),
+        )
+        found = tracker.update(Kind.PLATE, [first, second] if i % 2 else [second, first], i * FRAME_NS)
+        ids.add(tuple(track.id for track in (found if i % 2 else found[::-1])))
+    assert ids == {(2, 1)}
+
+
+def test_the_second_car_at_the_line_is_another_track_although_no_frame_was_without_a_plate() -> None:
+    tracker = Tracker()
+    for i in range(10):
+        (first,) = tracker.update(Kind.PLATE, [plate(300, "皖A12345")], i * FRAME_NS)
+    (second,) = tracker.update(Kind.PLATE, [plate(306, "皖B67890", y=304)], 10 * FRAME_NS)
+    assert second.id != first.id
+
+
+def test_two_persons_side_by_side_stay_two_while_one_is_not_found_for_a_moment() -> None:
+    tracker = Tracker()
+    for i in range(40):
+        both = [face(100 + 6 * i), face(170 + 6 * i)]
+        found = tracker.update(Kind.FACE, both[1:] if 15 <= i < 20 else both, i * FRAME_NS)
+        if 15 <= i < 20:
+            assert [track.id for track in found] == [2]
+        else:
+            assert [track.id for track in found] == [1, 2]
+
+
+def test_a_track_is_carried_on_by_its_speed_while_nobody_looks() -> None:
+    tracker = Tracker()
+    for i in range(10):
+        tracker.update(Kind.FACE, [face(100 + 20 * i)], i * FRAME_NS)
+    (track,) = tracker.tracks()
+    later_ns = 9 * FRAME_NS + 400 * MS
+    expected = track.expected(later_ns)
+    assert abs(expected.left - (280 + 20 * 400 / 66)) < 2
+    (found,) = tracker.update(Kind.FACE, [face(280 + 120)], later_ns)
+    assert found is track
+
+
+def test_a_track_that_was_not_looked_for_is_not_missed() -> None:
+    tracker = Tracker()
+    (near,) = tracker.update(Kind.FACE, [face(100)], 0)
+    (far,) = [t for t in tracker.update(Kind.FACE, [face(100), face(500)], FRAME_NS) if t is not near]
+    tracker.update(Kind.FACE, [], 2 * FRAME_NS, lambda box: box.left < 300)
+    assert (near.misses, far.misses) == (1, 0)

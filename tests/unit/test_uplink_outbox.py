@@ -123,6 +123,49 @@ def test_nobody_has_what_was_never_sent(upto: int, plausible: bool) -> None:
     assert outbox.is_plausible(Stream.ALARM, 1) is False
 
 
+def test_after_a_restart_the_platform_may_have_what_an_earlier_life_has_sent() -> None:
+    """Its acknowledgement was lost with that life: without believing it now, the stream would stand still."""
+    outbox = Outbox(20, {Stream.ACCESS: 21}, {Stream.ACCESS: 80})
+    sent = send(outbox, 0, {Stream.ACCESS: 80}, {Stream.ACCESS: 20})
+    assert sent[-1].seq < 40
+    assert outbox.is_plausible(Stream.ACCESS, 40)
+    assert not outbox.is_plausible(Stream.ACCESS, 81)
+    assert outbox.acknowledged(Stream.ACCESS, 40, 1 * S) == 20
+    assert send(outbox, 1 * S, {Stream.ACCESS: 80}, {Stream.ACCESS: 40})[0].seq == 41
+
+
+def test_what_is_new_goes_before_a_backlog() -> None:
+    written = {Stream.ACCESS: 500, Stream.AUDIT: 3}
+    outbox = Outbox(20, {Stream.ACCESS: 1, Stream.AUDIT: 1}, written)
+    outbox.restart(20, written)
+    sent = [row.stream for row in send(outbox, 0, written, {})]
+    assert sent[:4] == [Stream.AUDIT, Stream.AUDIT, Stream.AUDIT, Stream.ACCESS]
+    outbox.acknowledged(Stream.ACCESS, 498, 1 * S)
+    outbox.restart(20, written)
+    again = [row.stream for row in send(outbox, 1 * S, written, {Stream.ACCESS: 498})]
+    assert again[0] is Stream.ACCESS, "it has caught up"
+
+
+@pytest.mark.parametrize("rate", [5.0, 40.0])
+def test_a_backlog_keeps_to_its_drain_rate_and_what_is_new_does_not_wait_for_it(rate: float) -> None:
+    written = {Stream.ACCESS: 100_000}
+    outbox = Outbox(20, {Stream.ACCESS: 1}, written, rate)
+    outbox.restart(20, written)
+    acked = {Stream.ACCESS: 0, Stream.ALARM: 0}
+    alarms = 0
+    for tick in range(400):  # a hundred seconds
+        now_ns = tick * S // 4
+        if tick % 40 == 0:
+            alarms += 1
+            outbox.wake([Stream.ALARM])
+        rows = send(outbox, now_ns, {Stream.ACCESS: 100_000, Stream.ALARM: alarms}, acked)
+        assert acked[Stream.ALARM] + sum(row.stream is Stream.ALARM for row in rows) == alarms, "at once"
+        for row in rows:
+            acked[row.stream] = row.seq
+            outbox.acknowledged(row.stream, row.seq, now_ns)
+    assert rate * 95 <= acked[Stream.ACCESS] <= rate * 100 + 40
+
+
 @dataclass
 class World:
     """Journal, wire and platform, all simulated, driven by one dice."""
