@@ -28,12 +28,16 @@ def part_around(box: Box, grain_px: float) -> tuple[int, int, int, int]:
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
-    ("name", "min_face_px", "least_iou"),
-    [("yunet", 40, 0.9), ("yunet", 60, 0.9), ("yunet", 80, 0.9), ("hog", 80, 0.6)],
+    ("name", "min_face_px", "usual_iou"),
+    [("yunet", 40, 0.95), ("yunet", 60, 0.95), ("yunet", 80, 0.95), ("hog", 80, 0.6)],
 )
 def test_a_face_is_found_in_a_part_at_the_same_place_with_the_same_points(
-    shared_data: Path, name: str, min_face_px: int, least_iou: float
+    shared_data: Path, name: str, min_face_px: int, usual_iou: float
 ) -> None:
+    """As a rule to the pixel; never further off than the several boxes that a detector gives one face.
+
+    Which of those has the best score may change with what surrounds the face, and with it the box.
+    """
     detector = open_detector(
         name,
         yunet_path=shared_data / "models" / "face_detection_yunet_2023mar.onnx",
@@ -42,7 +46,8 @@ def test_a_face_is_found_in_a_part_at_the_same_place_with_the_same_points(
     assert isinstance(detector, LooksAtParts)
     folders = sorted((shared_data / "faces" / "lfw-dev").iterdir())[:12]
     rng = np.random.default_rng(6)
-    compared = 0
+    ious: list[float] = []
+    points_off: list[float] = []
     for number, folder in enumerate(folders):
         picture = load_picture(min(folder.glob("*.jpg")))
         side = (130, 180, 220, 250)[number % 4]
@@ -55,13 +60,17 @@ def test_a_face_is_found_in_a_part_at_the_same_place_with_the_same_points(
                 continue
             found = detector.detect_part(scene, part_around(box, detector.grain_px))
             again = max(found, key=lambda one: box.iou(Box(one.left, one.top, one.right, one.bottom)))
-            assert box.iou(Box(again.left, again.top, again.right, again.bottom)) > least_iou
-            compared += 1
+            ious.append(box.iou(Box(again.left, again.top, again.right, again.bottom)))
             if face.landmarks is None or again.landmarks is None:
                 assert name == "hog"
                 continue
-            assert np.abs(face.landmarks - again.landmarks).max() < 0.04 * box.height + 1
-    assert compared >= 5
+            points_off.append(float(np.abs(face.landmarks - again.landmarks).max() / box.height))
+    assert len(ious) >= 5
+    assert min(ious) > 0.6
+    assert np.median(ious) > usual_iou
+    if points_off:
+        assert np.median(points_off) < 0.03
+        assert max(points_off) < 0.15
 
 
 @pytest.mark.skipif(not own_weights_present(), reason="no weights of our own nets ship")

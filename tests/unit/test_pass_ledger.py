@@ -1,5 +1,6 @@
 """How often a pass has opened: counted on the disk before anything moves, forgotten when it has expired."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from edge.errors import JournalError
 from edge.store import Journal
 from edge.store.database import Database
 from edge.store.schema import MIGRATIONS
+from edge.store.writing import LEDGER_DAYS
 
 
 def opened(folder: Path, clock: ManualClock) -> Journal:
@@ -60,14 +62,17 @@ def test_no_pass_opens_more_often_than_it_says(
 
 
 def test_what_has_expired_long_ago_is_forgotten_and_nothing_else(tmp_path: Path, clock: ManualClock) -> None:
-    journal = opened(tmp_path, clock)
     now_s = clock.utc_ns() // NS_PER_S
-    journal.spend_pass("old-pass-1", 1, now_s - 3 * 86_400)
-    journal.spend_pass("young-pass", 1, now_s - 60)
-    journal.retention(clock.utc_ns())
-    assert not journal.spend_pass("young-pass", 1, now_s - 60)
-    assert journal.spend_pass("old-pass-1", 1, now_s - 3 * 86_400), "its date keeps it out now"
-    journal.close()
+    long_ago_s = now_s - (LEDGER_DAYS + 2) * 86_400
+    not_so_long_s = now_s - (LEDGER_DAYS - 1) * 86_400
+    with closing(opened(tmp_path, clock)) as journal:
+        journal.spend_pass("old-pass-1", 1, long_ago_s)
+        journal.spend_pass("young-pass", 1, now_s - 60)
+        journal.spend_pass("week-pass1", 1, not_so_long_s)
+        journal.retention(clock.utc_ns())
+        assert not journal.spend_pass("young-pass", 1, now_s - 60)
+        assert not journal.spend_pass("week-pass1", 1, not_so_long_s), "as long as the ledger of openings"
+        assert journal.spend_pass("old-pass-1", 1, long_ago_s), "its date keeps it out now"
 
 
 def test_ACC_1_a_journal_that_has_ended_spends_nothing(tmp_path: Path, clock: ManualClock) -> None:
