@@ -100,7 +100,7 @@ def open_face_embedder(
         ModelNotFound: A file or package is missing; the message says how to get it.
         ModelMismatch: A file is damaged, or another one than described.
     """
-    count = models.threads if threads is None else threads
+    count = models.own_threads if threads is None else threads
     described = described_embedder(models)
     if described is None:
         kind = "auto" if models.face_embedder == DLIB_SET else models.face_embedder
@@ -156,7 +156,7 @@ def open_face_detector(
         yunet_path=yunet_path(models, cache_dir),
         upsample=upsample,
         min_face_px=min_face_px,
-        threads=models.threads,
+        threads=models.own_threads,
     )
 
 

@@ -1,15 +1,20 @@
 """How lanes and boards do at this moment, as JSON can hold it: for the command line and the console."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from edge.clock import NS_PER_S, Clock
+from edge.errors import JournalError
 from edge.health import Alarms
 from edge.lanes import BoardWorker, Lane
 from edge.readers import Readers
 from edge.records import JsonObject, Prompt
 from edge.settings import Settings
 from edge.signs import Signs
+from edge.store import Journal
+from edge.sync import UplinkStatus
 from edge.vision import Eye
 from edge.vision.pushed import PushedEye
 
@@ -60,7 +65,11 @@ def overview(
 
 
 def views(settings: Settings, eyes: Mapping[str, Eye | PushedEye]) -> JsonObject:
-    """How each camera does, with the numbers of its picture (``edge.vision.gauge``)."""
+    """How each camera does, with the numbers of its picture (``edge.vision.gauge``), and whom it has seen.
+
+    ``tracks`` are followed now; ``counts`` are since the daemon started: who came into view, who of them was
+    read, and who crossed the camera's line.
+    """
     cameras = []
     for name, eye in eyes.items():
         stats = eye.stats
@@ -72,12 +81,15 @@ def views(settings: Settings, eyes: Mapping[str, Eye | PushedEye]) -> JsonObject
                 "fps": stats.fps,
                 "frames": stats.stats.frames,
                 "dropped": stats.dropped,
+                "searched": stats.stats.searched,
                 "reads": stats.stats.reads,
+                "tracks": stats.stats.tracks,
                 "opened": stats.stats.opened,
                 "runs": stats.runs,
                 "sightings": stats.sightings,
                 "rss_mb": stats.stats.rss_mb,
                 "picture": dict(stats.stats.picture),
+                "counts": {what: round(count) for what, count in stats.counts.items()},
             }
         )
     return {"cameras": cameras}
@@ -102,4 +114,26 @@ def parts(
         "boards": {name: board.status.detail for name, board in boards.items()},
         "displays": {name: card.status.type for name, card in signs.cards.items()},
         "readers": {status.name: {"type": status.type, "lane": status.lane} for status in readers.statuses},
+    }
+
+
+def link_numbers(journal: Journal, status: UplinkStatus, state_dir: Path) -> JsonObject:
+    """How journal and link do, for whoever watches thousands of boxes; None for what cannot be had now."""
+    times = journal.commit_times()
+    try:
+        backlog: int | None = sum(journal.backlog().values())
+    except JournalError:  # its own alarm stands
+        backlog = None
+    try:
+        free_mb: int | None = shutil.disk_usage(state_dir).free >> 20
+    except OSError:
+        free_mb = None
+    return {
+        "backlog": backlog,
+        "in_flight": status.in_flight,
+        "acknowledged": status.acknowledged,
+        "conn": status.conn,
+        "commit_p50_ms": round(times.median_ms, 3),
+        "commit_p99_ms": round(times.p99_ms, 3),
+        "disk_free_mb": free_mb,
     }

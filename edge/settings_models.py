@@ -11,6 +11,8 @@ from edge.settings_boards import Section
 EmbedderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,24}$")]
 BUILT_IN_EMBEDDERS = ("auto", "dlib-resnet", "dlib", "dlib-onnx", "sface")
 """auto, dlib-resnet and dlib-onnx: dlib's network, converted; dlib: the same, run by dlib itself."""
+MOST_THREADS = 2
+"""Of one network when the board decides: a third brings nothing at these sizes of network."""
 
 
 class EmbedderModel(Section):
@@ -92,8 +94,33 @@ class ModelSettings(Section):
     plate_reader: Literal["auto", "rapidocr", "own"] = Field(
         default="auto", description="auto: the best present."
     )
-    threads: int = Field(default=1, ge=1, le=8, description="Threads of each network in each vision process.")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Threads of each network in each vision process; 0: one, or two where the board has two"
+        " cores to spare for each camera.",
+    )
     liveness: LivenessModel | None = Field(default=None, description="Your own classifier, if you have one.")
+
+    @property
+    def own_threads(self) -> int:
+        """Threads of a network that runs by itself: as given, else one."""
+        return max(1, self.threads)
+
+    def on_board(self, cores: int, cameras: int) -> "ModelSettings":
+        """As a vision process gets them: what was left to us is decided.
+
+        One core is left to lanes and decoders, the others are shared out to the cameras; a third thread gains
+        nothing at the size of these networks.
+
+        >>> [ModelSettings().on_board(*board).threads for board in ((2, 1), (4, 1), (4, 2), (8, 2), (1, 3))]
+        [1, 2, 1, 2, 1]
+        """
+        if self.threads:
+            return self
+        share = max(0, cores - 1) // max(1, cameras)
+        return self.model_copy(update={"threads": min(MOST_THREADS, max(1, share))})
 
     @model_validator(mode="after")
     def _embedder_is_there(self) -> "ModelSettings":

@@ -23,6 +23,16 @@ class Pace(StrEnum):
         """
         return cls.DECIDING if read else cls.WATCHING if searched else cls.IDLE
 
+    @property
+    def budget(self) -> float:
+        """Part of one core that looking may take at this pace, 0..1; decoding is apart."""
+        return _BUDGETS[self]
+
+
+# A camera that shows nothing must leave the processor idle; while something moves half a core is left for the
+# lanes and another camera; for the second in which somebody is decided about it may be nearly all of one.
+_BUDGETS = {Pace.IDLE: 0.04, Pace.WATCHING: 0.5, Pace.DECIDING: 0.9}
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:

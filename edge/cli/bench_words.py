@@ -59,11 +59,12 @@ def tables(film: BenchFilm, staged: Staged, played: Played | None, compared: Com
 def _pace_table(film: BenchFilm, played: Played) -> Table:
     table = Table(title=f"{film.kind}: real time 实时, % of one core 单核占用", title_justify="left")
     table.add_column("", no_wrap=True)
-    for heading in ("looking 识别", "decoding 解码", "seconds 秒"):
+    for heading in ("looking 识别", "budget 预算", "decoding 解码", "seconds 秒"):
         table.add_column(heading, justify="right")
     for pace, share in played.paces.items():
-        cells = (f"{share.looking:.1%}", f"{share.decoding:.1%}", f"{share.seconds:.0f}")
-        table.add_row(_PACES[pace], *cells)
+        style = "green" if share.looking <= pace.budget else "bold red"
+        cells = (f"[{style}]{share.looking:.1%}[/]", f"<= {pace.budget:.0%}")
+        table.add_row(_PACES[pace], *cells, f"{share.decoding:.1%}", f"{share.seconds:.0f}")
     return table
 
 
@@ -90,7 +91,9 @@ def figures_of(staged: Staged, played: Played | None) -> dict[str, Any]:
     if played is not None:
         figures["real_time"] = {
             "loading_s": played.loading_s,
-            "core_share": {pace.value: asdict(share) for pace, share in played.paces.items()},
+            "core_share": {
+                pace.value: {**asdict(share), "budget": pace.budget} for pace, share in played.paces.items()
+            },
             "memory_mb": played.memory,
             "frames": played.frames,
             "dropped": played.dropped,

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from edge.cli.lane_views import camera_table
+from edge.cli.lane_views import camera_table, read_rates, seen_lines
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.errors import Exit, Unavailable
 from edge.hatch import request
+from edge.read_rate import MISSED
 from edge.records import JsonObject
 from edge.settings import Settings
 from edge.settings_file import load_settings
@@ -29,15 +30,21 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every figure.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Show how every camera does: frames, light, focus, place, dirt, and what is wrong. 查看摄像机状态"""
+    """Show how every camera does: light, focus, place, dirt, who came and was read, alarms. 摄像机状态"""
     settings = load_settings(config)
     state = _ask(settings, {"do": "status"})
     found = state["cameras"]
-    about = [alarm for alarm in state["alarms"] if alarm["subject"] in settings.cameras]
+    about = [
+        alarm for alarm in state["alarms"] if alarm["subject"] in settings.cameras or alarm["name"] == MISSED
+    ]
+    rates = state["read_rate"]
     if as_json:
-        typer.echo(json.dumps({"cameras": found, "alarms": about}, indent=1, ensure_ascii=False))
+        document = {"cameras": found, "read_rate": rates, "alarms": about}
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
         _out.print(camera_table(found))
+        for line in (*seen_lines(found), *read_rates(rates)):
+            _out.print(line)
         for alarm in about:
             _out.print(f"{alarm['name']}  {alarm['subject']}: {alarm['detail']}", style="bold red")
     return Exit.OK if all(camera["is_seeing"] for camera in found) else Exit.UNAVAILABLE

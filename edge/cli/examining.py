@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from edge.cli.lanes import try_wires
 from edge.cli.model_files import Condition, model_rows
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.clock import SystemClock
@@ -24,7 +25,8 @@ from edge.doctor import (
     examine_machine,
     worst,
 )
-from edge.errors import Exit
+from edge.errors import Exit, UsageError
+from edge.hatch import request
 from edge.settings import Settings
 from edge.settings_file import load_settings
 
@@ -49,16 +51,25 @@ def doctor(
         Path | None, typer.Option("--pictures", help="Keep one picture of each camera here. 保存画面")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every figure.")] = False,
+    relays: Annotated[
+        list[str] | None,
+        typer.Option("--relays", help="Then try the relays of this lane, asking before each. 另测通道继电器"),
+    ] = None,
 ) -> int:
     """Look at every part of this box and say what is wrong with it. 设备自检
 
-    Machine, clock, disk, networks on disk, cameras, relay boards and brokers. Nothing is moved and no session
-    is taken away from a running daemon; what it holds is "unasked". To move outputs one by one:
-    gatehouse lane test.
+    Machine, clock, disk, networks on disk, cameras, relay boards and brokers. No session is taken away from a
+    running daemon; what it holds is "unasked". Nothing is moved, but by --relays LANE, and there only what is
+    said yes to: it is gatehouse lane test (with the daemon, if it runs), inputs as they are.
 
     Exit codes: 0 nothing is bad, 69 something is, 78 the configuration cannot be used.
     """
     settings = load_settings(config)
+    lanes = relays or []
+    if as_json and lanes:
+        raise UsageError("--relays asks before it moves anything: leave --json out")
+    if strange := [lane for lane in lanes if lane not in settings.lanes]:
+        raise UsageError(f"no lane {strange[0]!r}; there are: {', '.join(settings.lanes)}")
     findings = []
     for finding in _examine(settings, pictures):
         findings.append(finding)
@@ -69,7 +80,11 @@ def doctor(
         typer.echo(json.dumps(document, ensure_ascii=False, indent=1))
     else:
         _show(findings)
-    return Exit.UNAVAILABLE if worst(findings) is Grade.BAD else Exit.OK
+    codes: list[int] = [Exit.UNAVAILABLE if worst(findings) is Grade.BAD else Exit.OK]
+    for lane in lanes:
+        through_daemon = request(settings.device.state_dir, {"do": "status"}) is not None
+        codes.append(try_wires(lane, wait_s=0.0, through_daemon=through_daemon, config=config))
+    return max(codes)
 
 
 def _examine(settings: Settings, pictures: Path | None) -> Iterator[Finding]:

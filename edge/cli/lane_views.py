@@ -170,6 +170,30 @@ def camera_table(cameras: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def seen_lines(cameras: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who came into view since the daemon started, who was read, who crossed the line: a line a camera."""
+    lines = []
+    for camera in cameras:
+        if counts := camera["counts"]:
+            english = f"{camera['name']}: {counts['tracks']} came into view, {counts['read']} were read"
+            chinese = f"出现 {counts['tracks']},识别 {counts['read']}"
+            if counts.get("in") or counts.get("out"):
+                english += f"; over the line {counts['in']} in, {counts['out']} out"
+                chinese += f";越线进 {counts['in']},出 {counts['out']}"
+            lines.append(f"{english} {chinese}")
+    return lines
+
+
+def read_rates(rates: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """How many of the cars that crossed were read, a line for each lane."""
+    return [
+        f"{lane}: {rate['crossed']} cars crossed, {rate['read']} were read;"
+        f" of the last {rate['lately_crossed']}: {rate['lately_read']}"
+        f" 过车 {rate['crossed']} 辆,识别 {rate['read']} 辆"
+        for lane, rate in rates.items()
+    ]
+
+
 def _number(numbers: Mapping[str, float], name: str, form: str) -> str:
     return form.format(numbers[name]) if name in numbers else "-"
 

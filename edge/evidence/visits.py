@@ -39,6 +39,7 @@ class _Visit:
     plates: set[str] = field(default_factory=set)
     templates: list[NDArray[np.float32]] = field(default_factory=list)
     reported: Verdict | None = None
+    is_over: bool = False
 
 
 class Visits:
@@ -94,7 +95,19 @@ class Visits:
         for remembered in (self._tracks, self._visits):
             while len(remembered) > _KEPT:
                 remembered.popitem(last=False)
+        self.forget_faces(now_ns)
         return visit.id
+
+    def forget_faces(self, now_ns: int) -> None:
+        """Let go of the descriptors of those who have left: nobody is compared with them any more."""
+        since_ns = now_ns - round(self.gap_s * NS_PER_S)
+        for visit in reversed(self._visits.values()):
+            if visit.last_ns >= since_ns:
+                continue
+            if visit.is_over:
+                break  # and so are all before it
+            visit.is_over = True
+            visit.templates = []
 
     def report(self, visit_id: str, verdict: Verdict) -> bool:
         """Whether a verdict on a visit is news, to be journaled as its access event.
@@ -182,6 +195,7 @@ def _contradicts(visit: _Visit, seen: _Visit) -> bool:
 
 def _learn(visit: _Visit, seen: _Visit, now_ns: int) -> None:
     visit.last_ns = max(visit.last_ns, now_ns)
+    visit.is_over = False
     visit.persons |= seen.persons
     visit.plates |= seen.plates
     visit.templates = [*visit.templates, *seen.templates][-_KEPT_TEMPLATES:]

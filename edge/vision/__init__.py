@@ -17,7 +17,7 @@ Between the two:
 Child side:
     child      main: loads the models, then starts the threads
     capture    the thread that reads the camera; newest frame wins
-    sight      is the picture alive? lost, frozen
+    sight      is the picture alive? lost, frozen   pulse   do pictures come as often as usual?
     watch      when the picture is measured   gauge, picture   its numbers, against the reference picture
     loop       Lookout: when to look, what to read, what to say
     motion     MotionGate: did anything move, and where?

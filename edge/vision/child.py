@@ -47,6 +47,7 @@ from edge.vision.messages import (
     decode,
     encode,
 )
+from edge.vision.pulse import LEAST_PICTURES
 from edge.vision.senses import Sense, open_senses
 from edge.vision.sight import Sight
 from edge.vision.watch import PictureWatch
@@ -219,7 +220,7 @@ class Child:
 
     def _configure(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._sight.configure(_stall_s(settings), self._freeze_s())
+        self._sight.configure(_stall_s(settings), self._freeze_s(), self._least_pictures())
         self._watch.configure(settings)
         self._lookout.configure(settings)
         self._capture.configure(settings)
@@ -229,6 +230,14 @@ class Child:
         if self._settings.freeze_s is not None:
             return self._settings.freeze_s
         return REPEATING_FREEZE_S if self._capture.may_repeat else FREEZE_S
+
+    def _least_pictures(self) -> int:
+        """How many pictures in the stall time are a sign of life: more than one where noise may become one.
+
+        Where each picture is coded by itself noise becomes none, and a film comes as fast as we decode it.
+        """
+        is_film = isinstance(self._settings, ReplayCamera)
+        return LEAST_PICTURES if self._capture.may_repeat and not is_film else 0
 
     def _hear_news(self) -> None:
         while True:
@@ -243,7 +252,7 @@ class Child:
 
     def _tell_stats(self) -> None:
         now_ns = self._clock.boot_ns()
-        self._sight.configure(_stall_s(self._settings), self._freeze_s())
+        self._sight.configure(_stall_s(self._settings), self._freeze_s(), self._least_pictures())
         delivered = self._capture.delivered
         seconds = (now_ns - self._stats_ns) / NS_PER_S
         self._pipe.say(

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,6 +74,7 @@ class EyeStats:
         is_seeing: Frames come. session, pid: Of the running process; empty and 0 when there is none.
         runs: Processes started so far; sightings: handed over; stats: the child's last numbers.
         models: Which networks look, by kind.
+        counts: As in ``Stats``, of all its processes together.
     """
 
     is_seeing: bool = False
@@ -84,6 +85,7 @@ class EyeStats:
     film_ended: bool = False
     stats: Stats = field(default_factory=Stats)
     models: tuple[tuple[str, str], ...] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
@@ -170,6 +172,7 @@ class Eye(Worker):
         self._shelf = shelf
         self._condition = Condition(rules_for(camera_settings.condition_alarms))
         self._begins_anew = False
+        self._counted: Mapping[str, float] = {}
         self._asked: deque[Future[bytes]] = deque()
 
     def settle(self, track_id: int, session: str = "") -> None:
@@ -256,6 +259,7 @@ class Eye(Worker):
             log_level=self._log_level,
         )
         self._heard_ns = self.clock.boot_ns()
+        self._counted = self.stats.counts
         self.stats = replace(
             self.stats, session=session, pid=process.pid, runs=self.stats.runs + 1, stats=Stats(), models=()
         )
@@ -294,7 +298,7 @@ class Eye(Worker):
             self.stats = replace(self.stats, sightings=self.stats.sightings + 1)
             self._on_sighting(report)
         elif isinstance(report, Stats):
-            self.stats = replace(self.stats, stats=report)
+            self.stats = replace(self.stats, stats=report, counts=_sum(self._counted, report.counts))
             self._judge(report)
         elif isinstance(report, Passed):
             self._on_passed(self.camera, self.stats.session, report)
@@ -374,3 +378,7 @@ class Eye(Worker):
         while self._asked:
             self._asked.popleft().cancel()
         self.stats = replace(self.stats, is_seeing=False, pid=0, session="")
+
+
+def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> Mapping[str, float]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}

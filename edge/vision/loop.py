@@ -359,7 +359,11 @@ class Lookout:
         self, track: Track, frame: Frame, reading: Reading, stages_ms: Mapping[str, float]
     ) -> Sighting:
         course = self._stories[track.id].course
-        return self._teller.read(track, frame, reading, course, self._corner, stages_ms, self._clock_ns())
+        crops, now_ns = self._settings.crops, self._clock_ns()
+        wanted = crops is None or track.kind.value in crops
+        return self._teller.read(
+            track, frame, reading, course, self._corner, stages_ms, now_ns, with_crop=wanted
+        )
 
 
 def _region(

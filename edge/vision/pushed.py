@@ -70,7 +70,7 @@ class PushedEye(Worker):
         self._on_sighting, self._note = on_sighting, note
         self._session = secrets.token_hex(8)
         self._known: OrderedDict[tuple[str, str, float], None] = OrderedDict()
-        self._tracks = self._seq = 0
+        self._tracks = self._read = self._seq = 0
         self._heard_ns = clock.boot_ns()
         self.port = 0
 
@@ -173,7 +173,9 @@ class PushedEye(Worker):
             sighting = replace(sighting, seq=self._seq)
             self._on_sighting(sighting)
         self._on_sighting(replace(sighting, ended=True))
-        self.stats = replace(self.stats, sightings=self.stats.sightings + 1)
+        self._read += not flaw
+        counts = {"tracks": self._tracks, "read": self._read}
+        self.stats = replace(self.stats, sightings=self.stats.sightings + 1, counts=counts)
 
     def _flaw(self, push: PlatePush) -> str:
         if push.text is None:

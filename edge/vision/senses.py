@@ -320,11 +320,11 @@ def open_senses(
                 embedder,
                 min_face_px,
                 with_cues=with_cues,
-                classifier=open_classifier(models.liveness, models.threads),
+                classifier=open_classifier(models.liveness, models.own_threads),
             )
         )
     if "plate" in looks_for:
-        senses.append(PlateSense(open_reader(models.plate_reader, threads=models.threads), min_plate_px))
+        senses.append(PlateSense(open_reader(models.plate_reader, threads=models.own_threads), min_plate_px))
     for sense in senses:
         sense.find(np.zeros((360, 640, 3), np.uint8))
     return senses

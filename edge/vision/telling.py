@@ -33,6 +33,8 @@ class Teller:
         corner: tuple[int, int],
         stages_ms: Mapping[str, float],
         sent_ns: int,
+        *,
+        with_crop: bool = True,
     ) -> Sighting:
         """One read of a track; with its picture, cut from the very frame, when it can be used.
 
@@ -44,8 +46,10 @@ class Teller:
             corner: Of the region that was looked at, in pixels of the frame.
             stages_ms: How long it took.
             sent_ns: Now.
+            with_crop: Whether anybody wants the picture.
         """
-        crop = b"" if reading.flaw else cut(frame.image, track.box, MARGINS[track.kind])
+        is_wanted = with_crop and not reading.flaw
+        crop = cut(frame.image, track.box, MARGINS[track.kind]) if is_wanted else b""
         return Sighting(
             camera=self.camera,
             session=self.session,

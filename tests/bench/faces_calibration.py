@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("/tmp/gatehouse-bench"))
     parser.add_argument("--keep", type=Path, default=Path("/tmp/gatehouse-bench/templates"))
     parser.add_argument("--sizes", type=int, nargs="+", default=[5, 20, 60, 120, 300, 450])
+    parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--json", type=Path)
@@ -151,7 +152,7 @@ def main() -> None:
     own = {name: paths for name, paths in own.items() if paths}
     result: dict = {"side": side.label, "seed": arguments.seed, "splits": arguments.splits}
     for size in arguments.sizes:
-        for rate in RATES:
+        for rate in arguments.rates:
             shares = tried(side, own, size, rate, arguments.splits, arguments.seed)
             result[f"{size} persons, 1 stranger in {round(1 / rate)}"] = shares
             print(f"\n{size} persons, 1 stranger in {round(1 / rate)}")

@@ -72,6 +72,8 @@ def test_a_camera_that_goes_black_is_named_measured_and_learns_anew_when_told(
     with WholeBox(tmp_path, cameras={"lane": section}) as box:
         text = box.config.read_text(encoding="utf-8")
         box.config.write_text(text.replace("sync = { ", "sync = { telemetry_s = 1.0, "))
+        box.start()
+        until(lambda: picture(box).get("brightness", 0) > 60, 60, "the picture is measured")
         told = subprocess.Popen(
             ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(box.broker.port), "-t", TOPIC, "-v", "-C", "6"],
             stdin=subprocess.DEVNULL,
@@ -79,8 +81,6 @@ def test_a_camera_that_goes_black_is_named_measured_and_learns_anew_when_told(
             text=True,
         )
         try:
-            box.start()
-            until(lambda: picture(box).get("brightness", 0) > 60, 60, "the picture is measured")
             camera.pictures = night()
             until(lambda: "camera.black" in alarms(box), 60, "the black picture is named")
             camera.pictures = street()
@@ -90,6 +90,7 @@ def test_a_camera_that_goes_black_is_named_measured_and_learns_anew_when_told(
             assert shown.returncode == 0, shown.stderr
             assert "sees" in shown.stdout
             assert "320x180" in shown.stdout
+            assert "came into view" in shown.stdout
             assert box.command("camera", "relearn", "lane").returncode == 0
             until(lambda: "learnt" in picture(box), 60, "it learns anew")
             assert box.command("camera", "relearn", "nothing").returncode == 64
@@ -103,8 +104,9 @@ def test_a_camera_that_goes_black_is_named_measured_and_learns_anew_when_told(
         assert edges == ["alarm.raised", "alarm.cleared"]
         assert [event["subject"] for event in box.journal("camera.relearned")] == ["lane"]
     numbers = dict(line.split(" ", 1) for line in said.splitlines())
-    assert sorted(topic.rpartition("/")[2] for topic in numbers) == ["cameras", "lanes"]
+    assert {topic.rpartition("/")[2] for topic in numbers} == {"cameras", "lanes", "link"}
     (lane,) = json.loads(numbers["gh/1/test/box-1/tm/cameras"])["cameras"]
     assert lane["name"] == "lane"
     assert "picture" in lane
+    assert set(lane["counts"]) == {"tracks", "read", "in", "out"}
     assert json.loads(numbers["gh/1/test/box-1/tm/lanes"])["read_rate"] == {}

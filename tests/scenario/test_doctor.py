@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 
 import cv2
@@ -75,6 +76,32 @@ def test_a_sound_box_is_sound_and_nothing_is_moved(
     assert (tmp_path / "kept" / "north.jpg").stat().st_mode & 0o077 == 0
     bad = [finding for finding in found.values() if finding["grade"] == "bad"]
     assert code == (Exit.UNAVAILABLE if bad else Exit.OK), "the weights of this machine may be missing"
+
+
+def test_relays_are_tried_on_request_and_only_after_a_yes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, answers = tmp_path / "gatehouse.toml", chain((False,), repeat(True))
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: next(answers))
+    pictures = film(tmp_path / "film", 0)
+    with SimulatedSite(lcus_link=tmp_path / "relays", io_link=tmp_path / "inputs") as site:
+        config.write_text(
+            f'device = {{ id = "gate-7", state_dir = "{tmp_path / "state"}" }}\nsync.enabled = false\n'
+            f'boards.relays = {{ type = "lcus", port = "{site.lcus.port}" }}\n'
+            f'cameras.north = {{ type = "replay", source = "{pictures}", looks_for = ["plate"] }}\n'
+            'lanes.in = { type = "barrier", cameras = ["north"], '
+            'open = { board = "relays", channel = 1 } }\n',
+            "utf-8",
+        )
+        asked = ["doctor", "--config", str(config), "--relays", "in"]
+        main(asked)
+        assert site.lcus.history == ()
+        main(asked)
+        assert [(channel, on) for _, channel, on in site.lcus.history] == [(1, True), (1, False)]
+    said = capsys.readouterr().out
+    assert said.count("every relay is in its safe state again") == 2
+    assert main([*asked, "--json"]) == Exit.USAGE
+    assert main(["doctor", "--config", str(config), "--relays", "im"]) == Exit.USAGE
 
 
 def test_what_is_wrong_is_said_with_what_to_do(

@@ -174,6 +174,22 @@ def test_a_death_is_named_the_pause_kept_and_the_film_goes_on(watched: Watched) 
     assert watched.eye.stats.runs == 2
 
 
+def test_what_was_counted_goes_on_with_the_next_process(watched: Watched) -> None:
+    first = watched.process
+    watched.says(ready(), Stats(counts={"tracks": 4.0, "read": 3.0, "in": 2.0, "out": 0.0}))
+    watched.says(VisionDied("gate: the vision process was killed by signal 9"))
+    watched.until(lambda: first.is_dead)
+    watched.clock.advance(0.3)
+    watched.until(lambda: watched.process is not first)
+    assert watched.eye.stats.counts["tracks"] == 4
+    watched.says(ready(), Stats(counts={"tracks": 1.0, "read": 0.0, "in": 0.0, "out": 1.0}))
+    watched.until(lambda: watched.eye.stats.counts["tracks"] == 5)
+    watched.says(Stats(counts={"tracks": 2.0, "read": 1.0, "in": 0.0, "out": 1.0}))
+    watched.until(lambda: watched.eye.stats.counts["tracks"] == 6)
+    assert watched.eye.stats.counts == {"tracks": 6, "read": 4, "in": 2, "out": 1}
+    assert watched.eye.stats.stats.counts["tracks"] == 2, "the process's own"
+
+
 def test_a_silent_process_is_stalled_only_after_it_was_ready(watched: Watched) -> None:
     first = watched.process
     watched.clock.advance(60)  # loading, on a slow board

@@ -109,6 +109,90 @@ def test_new_limits_are_taken(watcher: Watcher) -> None:
     assert watcher.sight.is_frozen
 
 
+class Stream:
+    """A camera of 12 pictures a second behind a decoder, told of picture by picture."""
+
+    def __init__(self, least: int, stall_s: float = 1.0) -> None:
+        self.said: list[tuple[float, bool]] = []
+        self.now_s, self.seq = 100.0, 0
+        self.random = np.random.default_rng(2)
+        self.sight = Sight(self._hear, stall_s, freeze_s=8.0, now_ns=100 * S, least=least)
+
+    def _hear(self, health: Health) -> None:
+        if health.name == LOST:
+            self.said.append((self.now_s, health.standing))
+
+    def run(self, for_s: float, fps: float, *, looked_at: int = 1) -> None:
+        """Pictures at that rate, of which one in so many is looked at; looked after every 20 ms."""
+        began_s, come = self.now_s, 0
+        while self.now_s < began_s + for_s - 1e-9:
+            self.now_s += 0.02
+            if fps and (self.now_s - began_s) * fps >= come + 1:
+                come += 1
+                self.seq += 1
+                if come % looked_at == 0:
+                    picture = self.random.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+                    self.sight.on_frame(Frame("gate", self.seq, round(self.now_s * S), picture))
+            self.sight.check(round(self.now_s * S))
+
+
+def test_a_few_pictures_that_a_decoder_makes_of_noise_are_no_sign_of_life() -> None:
+    stream = Stream(least=3)
+    stream.run(5.0, 12.0)
+    assert stream.said == [(pytest.approx(100.1, abs=0.05), False)]
+    stream.run(3.0, 1.2)  # noise: every tenth packet becomes a picture
+    lost_s, standing = stream.said[-1]
+    assert standing
+    assert lost_s - 105.0 < 1.3
+    stream.run(5.0, 1.2)
+    assert len(stream.said) == 2, "a picture now and then does not clear it"
+    stream.run(1.0, 12.0)
+    back_s, standing = stream.said[-1]
+    assert not standing
+    assert back_s - 113.0 < 0.5
+
+
+def test_without_that_rule_a_picture_a_second_keeps_a_camera_alive() -> None:
+    stream = Stream(least=0)
+    stream.run(5.0, 12.0)
+    stream.run(10.0, 1.6)
+    assert [standing for _, standing in stream.said] == [False]
+
+
+def test_silence_is_lost_after_the_stall_time_and_a_pause_just_short_of_it_is_none() -> None:
+    stream = Stream(least=3)
+    stream.run(5.0, 12.0)
+    for _ in range(5):
+        stream.run(0.7, 0.0)
+        stream.run(2.0, 12.0)
+    assert [standing for _, standing in stream.said] == [False]
+    began_s = stream.now_s
+    stream.run(1.5, 0.0)
+    assert stream.said[-1] == (pytest.approx(began_s + 1.0, abs=0.12), True)
+
+
+@pytest.mark.parametrize(("before", "after"), [(25.0, 5.0), (12.0, 6.0), (5.0, 2.0), (60.0, 10.0)])
+def test_a_camera_that_takes_longer_exposures_at_night_is_not_lost(before: float, after: float) -> None:
+    stream = Stream(least=3)
+    stream.run(5.0, before)
+    stream.run(20.0, after)
+    assert [standing for _, standing in stream.said] == [False]
+
+
+def test_a_camera_that_is_slow_for_good_is_taken_as_it_is_after_a_while() -> None:
+    stream = Stream(least=3)
+    stream.run(5.0, 12.0)
+    stream.run(20.0, 1.9)
+    assert [standing for _, standing in stream.said] == [False, True, False]
+
+
+def test_pictures_that_nobody_had_time_to_look_at_are_signs_of_life_too() -> None:
+    stream = Stream(least=3)
+    stream.run(5.0, 12.0, looked_at=4)
+    stream.run(10.0, 12.0, looked_at=7)
+    assert [standing for _, standing in stream.said] == [False]
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_picture_that_is_all_black_or_white_is_not_called_frozen(watcher: Watcher, level: int) -> None:
     flat = np.full((120, 160, 3), level, np.uint8)

@@ -144,6 +144,21 @@ def test_a_person_whose_track_breaks_five_times_is_one_access_event(visits: Visi
     assert reported == 1
 
 
+def test_the_faces_of_those_who_have_left_are_not_kept(visits: Visits) -> None:
+    for number in range(6):
+        visits.place("gate", face(number + 1, None), at(4 * number), template=looks(number))
+    kept = [visit for visit in visits._visits.values() if visit.templates]
+    assert len(visits._visits) == 6
+    assert len(kept) == 3, "the pause is 10 s, they came 4 s apart"
+    visits.forget_faces(at(31))
+    assert not any(visit.templates for visit in visits._visits.values())
+    # One who is still there after a long pause is known by its track, and its face is kept again.
+    assert visits.place("gate", face(6, None), at(60), template=looks(5)) == "own-6"
+    assert visits.place("gate", face(7, None), at(61), template=looks(5)) == "own-6"
+    visits.forget_faces(at(80))
+    assert not any(visit.templates for visit in visits._visits.values())
+
+
 def test_tracks_of_another_session_are_other_tracks(visits: Visits) -> None:
     first = visits.place("gate", car(1, "京A12345"), at(0))
     assert visits.place("gate", replace(car(1, "粤B88888"), session="t"), at(1)) != first
