@@ -46,6 +46,7 @@ from edge.settings_passages import (
     TurnstileLane,
     TurnstileTimes,
 )
+from edge.settings_pictures import PictureSettings, picture_faults, wanted_crops
 from edge.settings_push import VzenithCamera
 from edge.settings_readers import BridgeReaderSettings, OsdpReaderSettings, ReaderSettings
 from edge.settings_sets import SetSettings
@@ -91,6 +92,7 @@ __all__ = [
     "OsdpReaderSettings",
     "Output",
     "PiCamera",
+    "PictureSettings",
     "ReaderBoard",
     "ReleaseOutput",
     "RemoteSettings",
@@ -207,6 +209,7 @@ class Settings(Section):
     passes: PassSettings = PassSettings()
     sets: SetSettings = SetSettings()
     remote: RemoteSettings = RemoteSettings()
+    pictures: PictureSettings = PictureSettings()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
@@ -217,6 +220,7 @@ class Settings(Section):
             *lane_side_faults(self.lanes, self.boards, self.displays, self.readers),
             *self._face_only_lanes(),
             *self._helpless_liveness(),
+            *picture_faults(self.pictures, self.lanes, self.sync),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -310,10 +314,13 @@ class Settings(Section):
 
     def as_run(self, camera: CameraSettings, name: str) -> CameraSettings:
         """A camera's section as its process gets it: what was left to us is decided."""
-        if camera.liveness_cues is not None:
-            return camera
-        asked = any(self.lanes[lane].liveness != "none" for lane in self.lanes_of_camera(name))
-        return camera.model_copy(update={"liveness_cues": asked})
+        lanes = self.lanes_of_camera(name)
+        left: dict[str, object] = {}
+        if camera.liveness_cues is None:
+            left["liveness_cues"] = any(self.lanes[lane].liveness != "none" for lane in lanes)
+        if camera.crops is None:
+            left["crops"] = wanted_crops(self.pictures, self.lanes, lanes)
+        return camera.model_copy(update=left)
 
     def lanes_of_camera(self, camera: str) -> tuple[str, ...]:
         """Names of the lanes that a camera decides for."""

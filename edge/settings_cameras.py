@@ -23,6 +23,11 @@ class _CameraBase(LookingSettings):
         default=None,
         description="Measure signs of a screen or paper; not given: where a lane of this camera asks for it.",
     )
+    crops: tuple[Literal["plate", "face"], ...] | None = Field(
+        default=None,
+        description="Of what the vision process gives a small picture with each read; not given: of what"
+        " [pictures] keeps at a lane of this camera.",
+    )
     max_fps: float = Field(default=15.0, gt=0, le=60, description="Frames per second to look at, at most.")
     stall_s: float = Field(default=3.0, ge=0.5, le=60, description="No frame for this long: camera.lost.")
     freeze_s: float | None = Field(

@@ -17,7 +17,10 @@ MAJORITY_YEARS = 14
 _LONGEST_TEXT = 100
 _FIELDS = frozenset(
     {"who", "when", "text_version", "channel", "birth", "under_14", "guardian", "keep_pictures"}
+    | {"passage_pictures"}
 )
+PASSAGE_PICTURES = ("no", "keep", "send")
+"""What a consent may say about pictures of the face at each passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Consent:
         guardian, relation: Of such a child: name, and "mother", "guardian", ...
         keep_pictures: Whether the pictures themselves may be kept, sealed, to be described again when the
             network changes. Otherwise they are dropped as soon as the templates are made.
+        passage_pictures: Whether a picture of the face may be kept of each passage: "no"; "keep", sealed on
+            the box; "send", and the platform may have it too. The box does so only where it is configured.
     """
 
     who: str
@@ -43,6 +48,7 @@ class Consent:
     guardian: str = ""
     relation: str = ""
     keep_pictures: bool = False
+    passage_pictures: str = "no"
 
 
 def check_consent(person_id: str, consent: Consent) -> None:
@@ -58,6 +64,11 @@ def check_consent(person_id: str, consent: Consent) -> None:
     if consent.under_14 and not (consent.guardian and consent.relation):
         raise ConsentMissing(
             f"{person_id!r} is under {MAJORITY_YEARS}: the consent must name the guardian and the relation"
+        )
+    if consent.passage_pictures not in PASSAGE_PICTURES:
+        raise ConsentMissing(
+            f"consent of {person_id!r}: passage_pictures {consent.passage_pictures!r} is none of"
+            f" {', '.join(PASSAGE_PICTURES)}"
         )
 
 
@@ -96,6 +107,7 @@ def consent_from_json(document: JsonObject, person_id: str, now_utc_s: int) -> C
         guardian=_text(guardian, where, "name", default=""),
         relation=_text(guardian, where, "relation", default=""),
         keep_pictures=_flag(document, where, "keep_pictures", default=False),
+        passage_pictures=_text(document, where, "passage_pictures", default="no"),
     )
     check_consent(person_id, consent)
     return consent
@@ -111,6 +123,8 @@ def consent_to_json(consent: Consent) -> dict[str, Any]:
         "under_14": consent.under_14,
         "keep_pictures": consent.keep_pictures,
     }
+    if consent.passage_pictures != "no":
+        document["passage_pictures"] = consent.passage_pictures
     if consent.guardian:
         document["guardian"] = {"name": consent.guardian, "relation": consent.relation}
     return document
