@@ -28,6 +28,10 @@ class SyncSettings(Section):
     ca_file: Path | None = Field(default=None, description="Who may have signed the broker's certificate.")
     cert_file: Path | None = Field(default=None, description="This box's certificate (CN = device id).")
     key_file: Path | None = Field(default=None, description="And its key.")
+    clean_session: bool = Field(
+        default=False,
+        description="Begin anew at each connection; for clusters that keep a session on one node.",
+    )
     keepalive_s: int = Field(default=30, ge=5, le=1200, description="MQTT keep-alive.")
     telemetry_s: float = Field(
         default=60.0, ge=0, le=3600, description="Numbers for curves (tm/...) this often; 0: never."

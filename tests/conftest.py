@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import mqtt_version
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +17,17 @@ hypothesis_settings.register_profile("gatehouse", deadline=None, suppress_health
 hypothesis_settings.load_profile("gatehouse")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One version of MQTT throughout."""
+    parser.addoption("--mqtt", choices=mqtt_version.BOTH, help="speak only this version of MQTT")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test module asks which versions there are."""
+    if config.getoption("--mqtt"):
+        mqtt_version.speak_only(config.getoption("--mqtt"))
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import cv2
+import mqtt_version
 import numpy as np
 from certificates import Authority
 from sync_bench import until
 from whole_box import toml
 
 from edge.app import Daemon
-from edge.clock import SystemClock
+from edge.clock import Clock, SystemClock
 from edge.platform import BrokerProcess, CommandResult, Counterpart, KnownDevice, make_keys, make_root
 from edge.records import JsonObject
 from edge.settings import Settings
@@ -52,9 +53,16 @@ class ControlBench:
     """One box under the hand of its platform: ``with ControlBench(folder) as bench: bench.start() ...``."""
 
     def __init__(
-        self, folder: Path, lanes: dict[str, Any] | None = None, *, secure: bool = False, **sections: Any
+        self,
+        folder: Path,
+        lanes: dict[str, Any] | None = None,
+        *,
+        secure: bool = False,
+        clock: Clock | None = None,
+        **sections: Any,
     ) -> None:
         self.folder, self.secure = folder, secure
+        self.clock = clock or SystemClock()
         self.lanes = lanes if lanes is not None else {"gate": gate(), "door": door()}
         self.sections = sections
         self._stack = ExitStack()
@@ -71,7 +79,13 @@ class ControlBench:
         tls = ssl.create_default_context(cafile=str(self.ca_file)) if self.secure else None
         named = {"username": "platform", "password": "right"} if self.secure else {}
         login = Login(Broker.parse(self.url), "gh-platform", clean=True, tls=tls, **named)
-        self.platform = Counterpart(login, self.folder / "keys", SystemClock(), reconnect_max_s=0.5)
+        self.platform = Counterpart(
+            login,
+            self.folder / "keys",
+            SystemClock(),
+            protocol=mqtt_version.default,
+            reconnect_max_s=0.5,
+        )
         self._stack.callback(self.platform.close)
         self.platform.start()
         self._stack.callback(self.stop)
@@ -105,7 +119,12 @@ class ControlBench:
     @property
     def link(self) -> dict[str, Any]:
         """The section ``sync`` as a document may send it."""
-        link: dict[str, Any] = {"brokers": [self.url], "reconnect_max_s": 1.0, "keepalive_s": 5}
+        link: dict[str, Any] = {
+            "brokers": [self.url],
+            "protocol": mqtt_version.default,
+            "reconnect_max_s": 1.0,
+            "keepalive_s": 5,
+        }
         if self.secure:
             link |= {
                 "username": "box",
@@ -147,7 +166,7 @@ class ControlBench:
     def start(self) -> None:
         """Start the daemon and wait until a command could reach it."""
         conn = self.known.conn
-        self.daemon = Daemon(self.settings, SystemClock())
+        self.daemon = Daemon(self.settings, self.clock)
         self._thread = threading.Thread(target=lambda: self.codes.append(self.daemon.run()), name="box")
         self._thread.start()
         until(lambda: self.known.is_live and self.known.conn > conn, what="the platform sees the box")

@@ -145,7 +145,7 @@ class SetBench(Bench):
             self.folder / "platform",
             SystemClock(),
             tenant=TENANT,
-            protocol=self.broker.protocol,
+            protocol=self.platform_protocol,
             reconnect_max_s=0.5,
             **options,
         )

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+import mqtt_version
+
 from edge.clock import Clock, SystemClock
 from edge.errors import EdgeError
 from edge.health import Alarms
@@ -17,13 +19,13 @@ from edge.settings_file import parse_settings
 from edge.store.journal import Journal
 from edge.sync import CommandOutcome, Desired, Handler, Result, Uplink, load_public_keys
 from edge.sync.mqtt_link import MqttLink
-from edge.sync.session import Broker, Connected, Ended, Login, Received, Subscribed
+from edge.sync.session import Broker, Connected, Ended, Login, ProtocolChoice, Received, Subscribed
 from edge.sync.topics import Topics
 from edge.sync.waker import Waker
 
 TENANT, DEVICE = "park", "gate-7"
 AUDIENCE = f"{TENANT}/{DEVICE}"
-PROTOCOLS = ("5", "3.1.1")
+PROTOCOLS = mqtt_version.versions
 TOPICS = Topics(TENANT, DEVICE)
 
 
@@ -156,11 +158,11 @@ class Bench:
         self,
         folder: Path,
         *,
-        protocol: str = "auto",
+        protocol: str = "",
         options: tuple[str, ...] = (),
         only_python: bool = False,
     ) -> None:
-        self.folder, self.protocol = folder, protocol
+        self.folder, self.protocol = folder, protocol or mqtt_version.default
         for name in ("broker", "platform", "box"):
             (folder / name).mkdir()
         make_keys(folder / "platform")
@@ -178,6 +180,11 @@ class Bench:
     ) -> None:
         self._stack.close()
 
+    @property
+    def platform_protocol(self) -> ProtocolChoice:
+        """What the platform's side takes: the same, unless the broker knows only one."""
+        return mqtt_version.default if self.broker.protocol == "auto" else self.broker.protocol
+
     def platform(
         self,
         *,
@@ -191,7 +198,7 @@ class Bench:
             Login(Broker.parse(url or self.broker.url), **options),
             self.folder / "platform",
             SystemClock(),
-            protocol=self.broker.protocol,
+            protocol=self.platform_protocol,
             reconnect_max_s=0.5,
             refuses=refuses,
         )
@@ -235,7 +242,12 @@ class Stranger:
 
     def __init__(self, broker: BrokerProcess, *topics: str, **login: object) -> None:
         self._waker = Waker()
-        options = {"client_id": f"stranger-{time.monotonic_ns()}", "clean": True, **login}
+        options = {
+            "client_id": f"stranger-{time.monotonic_ns()}",
+            "clean": True,
+            "protocol": mqtt_version.for_link(),
+            **login,
+        }
         self._link = MqttLink(Login(Broker.parse(broker.url), **options), SystemClock(), self._waker)
         self.messages: list[Received] = []
         self._subscribed = not topics

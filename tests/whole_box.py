@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import mqtt_version
+
 from drivers.simulated.site import SimulatedSite
 from edge.clock import SystemClock
 from edge.platform import BrokerProcess, Counterpart, make_keys
@@ -69,7 +71,9 @@ class WholeBox:
         keys.mkdir()
         make_keys(keys)
         login = Login(Broker.parse(self.broker.url), "gh-platform", clean=True)
-        self.platform = Counterpart(login, keys, SystemClock(), reconnect_max_s=1.0)
+        self.platform = Counterpart(
+            login, keys, SystemClock(), protocol=mqtt_version.default, reconnect_max_s=1.0
+        )
         self._stack.callback(self.platform.close)
         self.platform.start()
         self._listen()
@@ -112,6 +116,7 @@ class WholeBox:
             "lanes": lanes,
             "sync": {
                 "brokers": [self.broker.url],
+                "protocol": mqtt_version.default,
                 "platform_keys": str(self.folder / "keys" / "platform_keys.json"),
                 "reconnect_max_s": 1.0,
                 "keepalive_s": 5,

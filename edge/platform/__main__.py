@@ -68,7 +68,7 @@ def write_status(counterpart: Counterpart, path: Path) -> None:
 
 
 def _login(options: argparse.Namespace) -> Login:
-    broker = Broker.parse(options.broker)
+    broker, *others = Broker.parse_all(options.broker)
     password = options.password_file.read_text(encoding="utf-8").strip() if options.password_file else None
     return Login(
         broker,
@@ -77,12 +77,15 @@ def _login(options: argparse.Namespace) -> Login:
         password=password,
         tls=ssl.create_default_context(cafile=options.ca_file) if broker.tls else None,
         clean=True,
+        others=tuple(others),
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m edge.platform", description=__doc__)
-    parser.add_argument("--broker", required=True, help="mqtt://host:1883 or mqtts://host:8883")
+    parser.add_argument(
+        "--broker", required=True, help="mqtt://host:1883 or mqtts://host:8883; of a cluster all, with commas"
+    )
     parser.add_argument("--state-dir", required=True, type=Path, help="ledger and keys; made when absent")
     parser.add_argument("--status", type=Path, help="write a status file here, again and again")
     parser.add_argument("--status-s", type=float, default=1.0, help="so many seconds apart")

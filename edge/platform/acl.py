@@ -3,7 +3,7 @@
 Explicit lines for each user and no ``pattern``: ``pattern readwrite gh/1/+/%u/#`` would let a box of one
 tenant write under another, and would let it write its own commands. The user name is the device's id (the CN
 of its certificate where ``use_identity_as_username`` is set). No line has a wildcard above the box's own
-name, so a subscription to ``#`` gives a box what is its own.
+name, so a subscription to ``#`` gives a box what is its own. For clusters see ``acl_clusters``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +16,9 @@ HEADER = """\
 # In mosquitto.conf: allow_anonymous false, acl_file THIS, and either password_file or, with client
 # certificates whose CN is the user name below, require_certificate true and use_identity_as_username true.
 """
+
+Rule = tuple[str, str]
+"""What may be done (``read``, ``write``, ``readwrite``), and with which topics."""
 
 
 def acl_file(
@@ -34,39 +37,39 @@ def acl_file(
         home_assistant: Prefix under which boxes announce themselves to one; empty: they may not.
     """
     named = users or {}
-    parts = [HEADER, *_platform(platform_user)]
+    parts = [HEADER, f"user {platform_user}", *_lines(platform_rules())]
     for topics in devices:
         user = named.get(topics.audience, topics.device)
-        parts += [f"\n# {topics.audience}", f"user {user}", *_device(topics)]
-        if home_assistant:
-            parts.append(f"topic write {home_assistant}/device/{topics.client_id}/config")
-            parts.append(f"topic read {home_assistant}/status")
+        parts += [f"\n# {topics.audience}", f"user {user}", *_lines(device_rules(topics, home_assistant))]
     return "\n".join(parts) + "\n"
 
 
-def _platform(user: str) -> Iterator[str]:
-    yield f"user {user}"
-    for up in ("state", "info", "ev/+", "cfg/reported", "cmd/+/res", "sync/+/req", "tm/+"):
-        yield f"topic read {ROOT}/+/+/{up}"
-    for down in ("ack", "cfg/desired", "cfg/keys", "cmd/+", "sync/+/res"):
-        yield f"topic write {ROOT}/+/+/{down}"
+def _lines(rules: Iterable[Rule]) -> Iterator[str]:
+    return (f"topic {what} {topic}" for what, topic in rules)
+
+
+def platform_rules() -> Iterator[Rule]:
+    """What the platform may."""
+    for up in ("state", "info", "ev/+", "cfg/reported", "cmd/+/res", "sync/+/req", "pic/up", "tm/+"):
+        yield "read", f"{ROOT}/+/+/{up}"
+    for down in ("ack", "cfg/desired", "cfg/keys", "cmd/+", "sync/+/res", "pic/ack"):
+        yield "write", f"{ROOT}/+/+/{down}"
     # Sets of a scope: the manifest is retained, and read back after a restart of the platform.
-    yield f"topic readwrite {ROOT}/+/_scope/#"
+    yield "readwrite", f"{ROOT}/+/_scope/#"
 
 
-def _device(topics: Topics) -> Iterator[str]:
+def device_rules(topics: Topics, home_assistant: str = "") -> Iterator[Rule]:
+    """What one box may."""
     base = topics.base
-    yield f"topic write {topics.state}"
-    yield f"topic write {topics.base}/info"
-    for stream in Stream:
-        yield f"topic write {topics.event(stream)}"
-    yield f"topic write {topics.reported}"
-    yield f"topic write {base}/cmd/+/res"
-    yield f"topic write {base}/sync/+/req"
-    yield f"topic write {base}/tm/+"
-    yield f"topic read {topics.ack}"
-    yield f"topic read {topics.desired}"
-    yield f"topic read {topics.keys}"
-    yield f"topic read {base}/cmd/+"
-    yield f"topic read {base}/sync/+/res"
-    yield f"topic read {ROOT}/{topics.tenant}/_scope/#"
+    for up in (topics.state, f"{base}/info", *map(topics.event, Stream), topics.reported):
+        yield "write", up
+    for up in ("cmd/+/res", "sync/+/req", "pic/up", "tm/+"):
+        yield "write", f"{base}/{up}"
+    for down in (topics.ack, topics.desired, topics.keys):
+        yield "read", down
+    for down in ("cmd/+", "sync/+/res", "pic/ack"):
+        yield "read", f"{base}/{down}"
+    yield "read", f"{ROOT}/{topics.tenant}/_scope/#"
+    if home_assistant:
+        yield "write", f"{home_assistant}/device/{topics.client_id}/config"
+        yield "read", f"{home_assistant}/status"

@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class SteadyLink:
-    """One broker, tried for ever with a jittered pause; MQTT 5, and 3.1.1 where that is refused."""
+    """The brokers of a login, in turn and for ever; MQTT 5, and 3.1.1 where that is refused."""
 
     def __init__(
         self, login: Login, clock: Clock, waker: Waker, protocol: ProtocolChoice, reconnect_max_s: float
     ) -> None:
         self._login, self._clock, self._waker = login, clock, waker
         chance = random.Random()  # noqa: S311 - jitter, no secret
-        self._dialer = Dialer([login.broker], protocol, reconnect_max_s, chance)
+        self._dialer = Dialer([login.broker, *login.others], protocol, reconnect_max_s, chance)
         self._link: MqttLink | None = None
         self._dial_at_ns = self._connected_ns = 0
 
@@ -57,8 +57,8 @@ class SteadyLink:
         self._link, self._connected_ns = None, 0
 
     def _dial(self) -> None:
-        _, protocol = self._dialer.target()
-        link = MqttLink(replace(self._login, protocol=protocol), self._clock, self._waker)
+        broker, protocol = self._dialer.target()
+        link = MqttLink(replace(self._login, broker=broker, protocol=protocol), self._clock, self._waker)
         try:
             link.open()
         except LinkFailed as error:

@@ -6,7 +6,7 @@ Thread: the uplink's.
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from edge.clock import Clock
+from edge.clock import NS_PER_S, Clock
 from edge.health import Alarms
 from edge.records import JsonObject
 from edge.store.envelope import json_bytes
@@ -14,10 +14,13 @@ from edge.store.journal import Journal
 from edge.sync.command_desk import Reply
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.presence import Presence, rfc3339, state_body
-from edge.sync.session import Delivered
+from edge.sync.session import Delivered, Subscribed
 from edge.sync.topics import Topics
 
 UNSAID_LIMIT = 100
+STATE_AGAIN_NS = 900 * NS_PER_S
+"""``state`` is said again so often: not every cluster keeps what is retained on all of its nodes."""
+_DENIED = "subscription denied"
 SUBJECT = "uplink"
 """Subject of the alarms about the link itself; they are no part of ``state``, which needs the link."""
 
@@ -36,6 +39,7 @@ class Announcer:
         self._topics, self._journal, self._clock, self._alarms = topics, journal, clock, alarms
         self._sees = sees
         self._said_sees: JsonObject = {}
+        self._said_ns = 0
         self._link: MqttLink | None = None
         self._conn, self._nonce = 0, ""
         self._topic_of_token: dict[int, str] = {}
@@ -57,9 +61,11 @@ class Announcer:
         """There is no link."""
         self._link = None
 
-    def denied(self, filters: Iterable[str]) -> None:
-        """The broker does not let us hear these topics."""
-        self._denied |= dict.fromkeys(filters, "subscription denied")
+    def subscribed(self, answer: Subscribed) -> None:
+        """The broker's word about what we may hear; what it denies is asked for again by the link."""
+        self._denied |= dict.fromkeys(answer.denied, _DENIED)
+        for topic in answer.granted:
+            self._denied.pop(topic, None)
 
     def told(self, puback: Delivered) -> bool:
         """The broker's word about one message; False when it was none of these."""
@@ -70,12 +76,12 @@ class Announcer:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether other networks look than ``state`` says."""
-        return self._sees() != self._said_sees
+        """Whether other networks look than ``state`` says, or it was said long ago."""
+        return self._sees() != self._said_sees or self._clock.boot_ns() - self._said_ns > STATE_AGAIN_NS
 
     def state(self, presence: Presence | None = None) -> None:
         """Publish ``state``; by itself it is ready, or degraded while an alarm stands."""
-        self._said_sees = self._sees()
+        self._said_sees, self._said_ns = self._sees(), self._clock.boot_ns()
         alarms = tuple(alarm.name for alarm in self._alarms.standing() if alarm.subject != SUBJECT)
         body = state_body(
             presence or (Presence.DEGRADED if alarms else Presence.READY),

@@ -7,11 +7,14 @@ which throw each other out, do so ever more slowly.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from edge.sync.session import NEEDS_A_PERSON, Broker, Protocol, ProtocolChoice, Trouble
 
 STABLE_S = 20.0
+SILENCES = 2
+"""Who was silent to 5 so often and took 3.1.1 each time is an old one (RabbitMQ before 3.13)."""
 
 
 class Dialer:
@@ -30,6 +33,7 @@ class Dialer:
         self._longest_pause_s, self._chance = longest_pause_s, chance
         self._place = 0
         self._old_only: set[Broker] = set()
+        self._silences: Counter[Broker] = Counter()
         self._fall_back_now = False
         self._failures = self._hopeless = 0
 
@@ -68,10 +72,17 @@ class Dialer:
 
     def lost(self, trouble: Trouble, lasted_s: float) -> float:
         """A connection that stood has broken; returns the pause before the next try."""
+        if self._fall_back_now:
+            broker = self._brokers[self._place]
+            self._silences[broker] += 1
+            if self._silences[broker] >= SILENCES:
+                self._old_only.add(broker)
         self._fall_back_now = False
         if lasted_s < STABLE_S:
             return self.failed(trouble)
         self._failures = self._hopeless = 0
+        if trouble is Trouble.DEAF:  # a node of a cluster, perhaps: another may hear
+            self.walk_on()
         return self._chance.uniform(0.0, min(self._longest_pause_s, 1.0))
 
     def walk_on(self) -> None:

@@ -31,6 +31,7 @@ def make_login(
         tls=_tls_context(sync) if broker.tls else None,
         will=will,
         keepalive_s=sync.keepalive_s,
+        clean=sync.clean_session,
         window=sync.window,
     )
 

@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 10.0
+PUBACK_TIMEOUT_S = 60.0
+"""A broker that answers pings and acknowledges nothing for so long (a cluster without a majority) is left."""
+ASK_AGAIN_S, ASK_AGAIN_MAX_S = 2.0, 120.0
+"""Pauses before a subscription that was denied is asked for again: in a cluster that may pass."""
 PACKETS_PER_POLL = 64
 _NO_SUBSCRIBER = 0x10
 _FAILURE = 0x80
@@ -119,6 +123,9 @@ class MqttLink:
         self._filters_of_mid: dict[int, tuple[str, ...]] = {}
         self._next_token = 0
         self._window = login.window
+        self._puback_ns = self._ask_again_ns = 0
+        self._denied: tuple[str, ...] = ()
+        self._ask_again_s = ASK_AGAIN_S
         self._connected = self._ended = self._closed = False
         self._opened_ns = 0
         self._complaint = ""
@@ -179,6 +186,7 @@ class MqttLink:
             self._wait(connection, 0.0 if self._events else timeout_s)
             self._client.loop_misc()
             self._send_queued()
+            self._watch()
         if not self._connected and not self._ended and self._opening_s() > CONNACK_TIMEOUT_S:
             self._end(Trouble.NO_ANSWER, f"no answer to CONNECT within {CONNACK_TIMEOUT_S:.0f} s")
         if self._ended:
@@ -255,8 +263,19 @@ class MqttLink:
     def _send_queued(self) -> None:
         while self._queue and self._connected and not self._ended and len(self._token_of_mid) < self._window:
             token, topic, payload, retain = self._queue.popleft()
+            if not self._token_of_mid:
+                self._puback_ns = self._clock.boot_ns()
             info = self._client.publish(topic, payload, qos=1, retain=retain)
             self._token_of_mid[info.mid] = token
+
+    def _watch(self) -> None:
+        """Notice a broker that takes nothing any more, and ask again for what it has denied."""
+        now_ns = self._clock.boot_ns()
+        if self._token_of_mid and now_ns - self._puback_ns > PUBACK_TIMEOUT_S * NS_PER_S:
+            self._end(Trouble.DEAF, f"has acknowledged no message for {PUBACK_TIMEOUT_S:.0f} s")
+        if self._denied and not self._ended and now_ns >= self._ask_again_ns:
+            denied, self._denied = self._denied, ()
+            self.subscribe(denied)
 
     def _opening_s(self) -> float:
         return (self._clock.boot_ns() - self._opened_ns) / NS_PER_S
@@ -310,6 +329,7 @@ class MqttLink:
         self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
     ) -> None:
         token = self._token_of_mid.pop(mid, None)
+        self._puback_ns = self._clock.boot_ns()
         if token is None:
             return
         nobody_listens = reason.value == _NO_SUBSCRIBER
@@ -321,8 +341,12 @@ class MqttLink:
         self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         filters = self._filters_of_mid.pop(mid, ())
-        denied = [topic for topic, reason in zip(filters, reasons, strict=False) if reason.is_failure]
-        self._events.append(Subscribed(tuple(denied)))
+        denied = tuple(topic for topic, reason in zip(filters, reasons, strict=False) if reason.is_failure)
+        if denied:
+            self._denied += denied
+            self._ask_again_ns = self._clock.boot_ns() + round(self._ask_again_s * NS_PER_S)
+            self._ask_again_s = min(2 * self._ask_again_s, ASK_AGAIN_MAX_S)
+        self._events.append(Subscribed(denied, tuple(topic for topic in filters if topic not in denied)))
 
     def _on_log(self, _client: Client, _data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:

@@ -29,6 +29,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     NO_ANSWER = "no answer"
     LOST = "lost"
+    DEAF = "deaf"
     BUSY = "busy"
     PROTOCOL = "protocol"
     TAKEN_OVER = "taken over"
@@ -81,6 +82,18 @@ class Broker:
         tls = parts.scheme == "mqtts"
         return cls(host, port or (TLS_PORT if tls else PLAIN_PORT), tls)
 
+    @classmethod
+    def parse_all(cls, urls: str) -> tuple["Broker", ...]:
+        """Take several URLs apart, with commas between them: the nodes of a cluster.
+
+        Raises:
+            UsageError: One of them is no broker, or they are not all with or all without TLS.
+        """
+        brokers = tuple(cls.parse(url.strip()) for url in urls.split(","))
+        if len({broker.tls for broker in brokers}) > 1:
+            raise UsageError(f"brokers {urls!r}: all mqtt:// or all mqtts://")
+        return brokers
+
 
 @dataclass(frozen=True, slots=True)
 class Will:
@@ -97,6 +110,7 @@ class Login:
     Attributes:
         tls: Context for ``mqtts``. keepalive_s: Silence after which we ask whether the broker is there.
         expiry_s: How long the broker keeps our session (MQTT 5; 3.1.1 brokers have their own idea).
+        others: Further nodes of the same cluster, for those who dial by ``SteadyLink``.
         clean: Begin a new session instead of resuming. window: Most QoS 1 messages without PUBACK, each way.
     """
 
@@ -111,6 +125,7 @@ class Login:
     expiry_s: int = 7 * 86_400
     clean: bool = False
     window: int = 20
+    others: tuple[Broker, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +165,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """SUBACK. ``denied``: filters that the broker does not let us have."""
+    """SUBACK. ``denied``: filters that the broker does not let us have now; ``granted``: the others."""
 
     denied: tuple[str, ...]
+    granted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

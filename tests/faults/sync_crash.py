@@ -9,6 +9,7 @@ the machine. A red run keeps its folder (history, both databases, log of all liv
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -229,7 +230,8 @@ class Crash:
         assert self._nursery.stdout is not None
         by_itself = bool(select.select([self._nursery.stdout], [], [], 30.0 if gone else 0.0)[0])
         if not by_itself:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has died in this very moment
+                os.kill(pid, signal.SIGKILL)
         code = int(self._nursery_says("dead"))
         assert code in (0, -signal.SIGKILL), f"a life ended with {code}; see box.log"
         if tester is None and select.select([self._ear], [], [], 0.0)[0]:

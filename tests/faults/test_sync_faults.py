@@ -173,6 +173,35 @@ def test_DEL_1_DEL_2_a_wire_that_is_cut_within_packets_loses_and_doubles_nothing
         assert numbers(platform) == list(range(480))
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_DEL_1_DEL_2_CMD_1_a_slow_wire_that_says_things_twice_and_breaks_loses_and_doubles_nothing(
+    tmp_path: Path, protocol: str
+) -> None:
+    chance = random.Random(SEED)
+    with (
+        Bench(tmp_path, protocol=protocol) as bench,
+        TcpProxy(bench.broker.port, SEED) as near,
+        TcpProxy(bench.broker.port, SEED + 1) as far,
+    ):
+        for wire in (near, far):
+            wire.delay_s, wire.jitter_s = 0.01, 0.03
+            wire.double_up = wire.double_down = 0.4
+        platform, box = bench.platform(url=far.url), bench.box(url=near.url)
+        for turn in range(4):
+            box.happen(50)
+            time.sleep(chance.uniform(0.1, 0.4))
+            (near if turn % 2 else far).cut()
+        until(lambda: box.backlog() == 0, within_s=90)
+        assert numbers(platform) == list(range(200))
+        assert sequences(platform, Stream.ACCESS) == list(range(1, 201))
+        assert platform.duplicates > 20, "much came twice"
+        for _ in range(5):
+            assert platform.send_command(AUDIENCE, "open", {"lane": "in"}, timeout_s=60).result == "done"
+        assert len(box.opener.opened) == len(set(box.opener.opened)) == 5
+        assert near.doubled > 20
+        assert far.doubled > 20
+
+
 def test_a_half_open_connection_is_noticed_and_replaced(tmp_path: Path) -> None:
     with Bench(tmp_path) as bench, TcpProxy(bench.broker.port) as proxy:
         platform, box = bench.platform(), bench.box(url=proxy.url, sync={"keepalive_s": 5})
