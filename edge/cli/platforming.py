@@ -1,11 +1,12 @@
 """``gatehouse platform``: the other end of the wire, for integrators and small communities."""
 
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from edge.cli.broker_login import (
+    BrokerOption,
+    CaOption,
+    CertOption,
+    PasswordOption,
+    UserOption,
+    login_of,
+)
 from edge.clock import SystemClock
 from edge.errors import Exit, SettingsError, Unavailable, UsageError
 from edge.jws import unverified_claims
@@ -28,24 +37,35 @@ from edge.platform import (
     sign_key_set,
 )
 from edge.platform.acl import acl_file
+from edge.platform.acl_clusters import nats_users, rabbitmq_definitions
 from edge.platform.counterpart import topics_of
+from edge.platform.picture_collector import PictureCollector
 from edge.platform.rollout import Rollout, Standing, stages_of
 from edge.settings_file import TUNABLE_SECTIONS, read_toml
 from edge.sync.keys import load_public_keys
-from edge.sync.session import Broker, Login
+from edge.sync.session import Login
+from edge.sync.topics import ID_PATTERN
 
 platform = typer.Typer(help="The platform's side: ledger, keys, roll-out, rules. 平台端工具")
 keys = typer.Typer(help="Root and operational keys. 根密钥与运行密钥")
 platform.add_typer(keys, name="keys")
 
-BrokerOption = Annotated[
-    str, typer.Option("--broker", help="mqtt://host:1883 or mqtts://host:8883. 代理地址")
-]
 FolderOption = Annotated[Path, typer.Option("--folder", "-d", help="Ledger and keys. 台账与密钥目录")]
-UserOption = Annotated[str | None, typer.Option("--username", help="For the broker.")]
-PasswordOption = Annotated[Path | None, typer.Option("--password-file", help="With the password on line 1.")]
-CaOption = Annotated[Path | None, typer.Option("--ca-file", help="Who signed the broker's certificate.")]
 
+
+class BrokerKind(StrEnum):
+    """Brokers that rules can be written for."""
+
+    MOSQUITTO = "mosquitto"
+    NATS = "nats"
+    RABBITMQ = "rabbitmq"
+
+
+_RULES = {
+    BrokerKind.MOSQUITTO: acl_file,
+    BrokerKind.NATS: nats_users,
+    BrokerKind.RABBITMQ: rabbitmq_definitions,
+}
 _out = Console(highlight=False, soft_wrap=True)
 _STYLES = {Standing.APPLIED: "green", Standing.FAILED: "bold red", Standing.SILENT: "red"}
 
@@ -62,20 +82,32 @@ def run(
     username: UserOption = None,
     password_file: PasswordOption = None,
     ca_file: CaOption = None,
+    cert_file: CertOption = None,
+    share: Annotated[
+        str, typer.Option("--share", help="Name; several share the events of one folder. 共享订阅名")
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing. 不显示")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="End by itself; 0: with Ctrl-C. 持续秒数")] = 0.0,
 ) -> int:
     """Take events into the ledger and acknowledge them, until Ctrl-C. 接收并确认事件
 
-    Exactly one of these acknowledges on a broker. The key and the ledger are made where there are none.
+    Exactly one of these acknowledges on a broker; or several of one folder on one machine, all with the same
+    --share, which divide the events (MQTT 5, or a broker that knows shared subscriptions in 3.1.1). Key and
+    ledger are made where there are none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / PRIVATE_KEY_FILE).exists():
         _out.print(
             f"made a signing key, fingerprint {make_keys(folder)}; give {PUBLIC_KEYS_FILE} to the boxes"
         )
-    login = login_of(broker, "gh-platform", username, password_file, ca_file)
-    with _counterpart(login, folder, collects=True) as counterpart:
+    if share and not ID_PATTERN.fullmatch(share):
+        raise UsageError(f"--share {share!r}: use 1 to 40 of a-z, 0-9 and -")
+    client_id = f"gh-platform-{share}-{time.monotonic_ns()}" if share else "gh-platform"
+    login = login_of(broker, client_id, username, password_file, ca_file, cert_file)
+    with (
+        _counterpart(login, folder, collects=True, share=share) as counterpart,
+        _collector(login, folder, share),
+    ):
         _show_until_told(counterpart, seconds, quiet=quiet)
         if counterpart.failure is not None:
             return Exit.BUG
@@ -89,10 +121,11 @@ def watch(
     username: UserOption = None,
     password_file: PasswordOption = None,
     ca_file: CaOption = None,
+    cert_file: CertOption = None,
     seconds: Annotated[float, typer.Option(min=0, help="End by itself; 0: with Ctrl-C. 持续秒数")] = 0.0,
 ) -> int:
     """Show every box as it comes and goes; acknowledges nothing. 查看设备状态"""
-    login = login_of(broker, f"gh-watch-{time.monotonic_ns()}", username, password_file, ca_file)
+    login = login_of(broker, f"gh-watch-{time.monotonic_ns()}", username, password_file, ca_file, cert_file)
     with _counterpart(login, folder) as counterpart:
         _show_until_told(counterpart, seconds, quiet=False)
     return Exit.OK
@@ -115,6 +148,7 @@ def rollout(
     username: UserOption = None,
     password_file: PasswordOption = None,
     ca_file: CaOption = None,
+    cert_file: CertOption = None,
 ) -> int:
     """Send a configuration in stages; a box that takes it back ends the roll-out. 分批下发配置
 
@@ -122,7 +156,7 @@ def rollout(
     healthy, else take it back and say why. Exit code 69: it was ended, or a box did not answer.
     """
     sections = _sections_of(document)
-    login = login_of(broker, f"gh-rollout-{time.monotonic_ns()}", username, password_file, ca_file)
+    login = login_of(broker, f"gh-rollout-{time.monotonic_ns()}", username, password_file, ca_file, cert_file)
     with _counterpart(login, folder) as counterpart:
         if device:
             names = tuple(device)
@@ -177,15 +211,17 @@ def acl(
             "--home-assistant", help="Prefix, where boxes may announce themselves to one. 发现主题前缀"
         ),
     ] = "",
+    broker: Annotated[BrokerKind, typer.Option("--for", help="Whose rules. 代理类型")] = BrokerKind.MOSQUITTO,
 ) -> int:
-    """Print mosquitto's rules: each box only its own topics. 生成 mosquitto 权限文件"""
+    """Print a broker's rules: each box only its own topics. 生成代理权限文件"""
     users: dict[str, str] = {}
     boxes = []
     for word in device:
         name, _, user = word.partition("=")
         boxes.append(topics_of(name))
         users |= {name: user} if user else {}
-    typer.echo(acl_file(boxes, platform_user, users=users, home_assistant=home_assistant), nl=False)
+    write = _RULES[broker]
+    typer.echo(write(boxes, platform_user, users=users, home_assistant=home_assistant), nl=False)
     return Exit.OK
 
 
@@ -243,6 +279,7 @@ def keys_publish(
     username: UserOption = None,
     password_file: PasswordOption = None,
     ca_file: CaOption = None,
+    cert_file: CertOption = None,
 ) -> int:
     """Retain a key set for boxes and wait until they say that it counts. 下发密钥集"""
     try:
@@ -250,7 +287,7 @@ def keys_publish(
     except OSError as error:
         raise Unavailable(f"{key_set}: cannot be read: {error.strerror}") from error
     serial = _serial_of(raw)
-    login = login_of(broker, f"gh-keys-{time.monotonic_ns()}", username, password_file, ca_file)
+    login = login_of(broker, f"gh-keys-{time.monotonic_ns()}", username, password_file, ca_file, cert_file)
     with _counterpart(login, folder) as counterpart:
         for name in device:
             counterpart.publish_key_set(name, raw)
@@ -288,26 +325,11 @@ def _sections_of(path: Path) -> dict[str, Any]:
     return document
 
 
-def login_of(
-    broker: str, client_id: str, username: str | None, password_file: Path | None, ca_file: Path | None
-) -> Login:
-    """How to reach the broker, from the options.
-
-    Raises:
-        Unavailable: A file of them cannot be read. UsageError: The address is none.
-    """
-    target = Broker.parse(broker)
-    try:
-        password = password_file.read_text(encoding="utf-8").strip() if password_file else None
-        tls = ssl.create_default_context(cafile=ca_file) if target.tls else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable(f"{password_file or ca_file}: cannot be read: {error}") from error
-    return Login(target, client_id, username=username, password=password, tls=tls, clean=True)
-
-
 @contextmanager
-def _counterpart(login: Login, folder: Path, *, collects: bool = False) -> Iterator[Counterpart]:
-    counterpart = Counterpart(login, folder, SystemClock(), collects=collects)
+def _counterpart(
+    login: Login, folder: Path, *, collects: bool = False, share: str = ""
+) -> Iterator[Counterpart]:
+    counterpart = Counterpart(login, folder, SystemClock(), collects=collects, share=share)
     try:
         counterpart.start()
         if not counterpart.wait_for(lambda one: one.is_online, 15.0) and not collects:
@@ -315,6 +337,18 @@ def _counterpart(login: Login, folder: Path, *, collects: bool = False) -> Itera
         yield counterpart
     finally:
         counterpart.close()
+
+
+@contextmanager
+def _collector(login: Login, folder: Path, share: str) -> Iterator[PictureCollector]:
+    """Takes pictures of passages, over a connection of its own."""
+    login = replace(login, client_id=login.client_id.replace("gh-platform", "gh-pictures"))
+    collector = PictureCollector(login, folder, SystemClock(), share=share)
+    try:
+        collector.start()
+        yield collector
+    finally:
+        collector.close()
 
 
 def _show_until_told(counterpart: Counterpart, seconds: float, *, quiet: bool) -> None:

@@ -6,6 +6,7 @@
 - ``enrolling``: faces by signed command.
 - ``key_ceremony``: root and operational keys, and the key sets that boxes take.
 - ``roster``: publishes permits and faces for many boxes; ``set_table``, ``set_files``: its parts.
+- ``pictures``, ``picture_collector``: takes the pictures of passages that boxes send, and deletes them.
 - ``known_device``, ``requests``, ``steady_link``: its parts. ``__main__``: the same as a process.
 - ``broker``, ``python_broker``: a broker for the demo.
 """

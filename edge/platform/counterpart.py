@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 TURN_S = 0.2
 REPEAT_ACK_NS = 30 * NS_PER_S
 LEDGER_FILE = "ledger.db"
-COLLECTOR_FILTERS = ("ev/+",)
 FILTERS = ("state", "info", "cfg/reported", "cmd/+/res")
 
 
@@ -52,6 +51,7 @@ class Counterpart(Worker):
         collects: bool = True,
         protocol: ProtocolChoice = "auto",
         reconnect_max_s: float = 5.0,
+        share: str = "",
         refuses: Callable[[Event], str] = lambda _event: "",
     ) -> None:
         """Open the ledger and the keys; ``start`` then connects, and goes on trying for ever.
@@ -64,6 +64,8 @@ class Counterpart(Worker):
                 another counterpart does.
             protocol: Version of MQTT; overrides that of the login.
             reconnect_max_s: Longest pause between two tries.
+            share: Name of a shared subscription: several counterparts on one folder divide the events among
+                them; each with a client id of its own.
             refuses: Says why the platform will not have an event; the box parks it after five refusals.
 
         Raises:
@@ -73,7 +75,7 @@ class Counterpart(Worker):
         super().__init__("platform", clock, stalls_after_s=60.0)
         self.signer = Signer.load(folder)
         self.ledger = Ledger(folder / LEDGER_FILE, refuses)
-        self._collects = collects
+        self._collects, self._share = collects, share
         self._waker = Waker()
         self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
         self._lock = threading.Lock()  # for the ledger and what others read; never held while sending
@@ -252,8 +254,9 @@ class Counterpart(Worker):
             self._send(link)
 
     def _on_connected(self, link: MqttLink) -> None:
-        rests = FILTERS + (COLLECTOR_FILTERS if self._collects else ())
-        link.subscribe(tuple(f"{ROOT}/+/+/{rest}" for rest in rests))
+        among = f"$share/{self._share}/" if self._share else ""
+        events = (f"{among}{ROOT}/+/+/ev/+",) if self._collects else ()
+        link.subscribe((*(f"{ROOT}/+/+/{rest}" for rest in FILTERS), *events))
         log.info("the platform is connected to %s with MQTT %s", link.login.broker, link.login.protocol)
         with self._changed:
             # The broker may have lost what it retained; for a device that has it already this is no news.
@@ -322,7 +325,7 @@ class Counterpart(Worker):
     ) -> None:
         device, epoch, stream = place
         body: dict[str, object] = {"stream": stream.value, "epoch": epoch, "upto": upto}
-        if resend:
+        if resend or device not in self._devices:  # not even its retained state has come: it shall say it
             body["resend"] = True
         if rejected is not None:
             body["refused"], body["why"] = rejected
@@ -350,7 +353,8 @@ class Counterpart(Worker):
         elif now_ns >= self._repeat_at_ns:
             self._repeat_at_ns = now_ns + REPEAT_ACK_NS
             for place, head in self._heads.items():
-                self._acknowledge(link, place, head)
+                # Whoever shares the events may have come further.
+                self._acknowledge(link, place, self.ledger.head(place) if self._share else head)
 
     def _send(self, link: MqttLink) -> None:
         with self._lock:

@@ -1,8 +1,9 @@
 """The platform's table of events: each exactly once, in order per stream and epoch (DEL-2).
 
 An event is taken when it is the next of its (device, epoch, stream); an older one is a duplicate, and a newer
-one is parked for 30 seconds, in memory, until what is missing has come. Only what is committed here is
-acknowledged, and the acknowledgement is all that lets the device forget.
+one is parked for 30 seconds until what is missing has come, in the same file: several processes may take
+events of one box, as with a shared subscription. Only what is committed here is acknowledged, and the
+acknowledgement is all that lets the device forget.
 """
 
 import json
@@ -54,6 +55,13 @@ MIGRATIONS = (
         device TEXT NOT NULL, rev INTEGER NOT NULL, issued REAL NOT NULL, document BLOB NOT NULL
     ) STRICT;
     """,
+    """
+    -- What came before its turn; ``first`` is the sequence that must be next for it.
+    CREATE TABLE parked (
+        device TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL,
+        since_ns INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (device, epoch, stream, first)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 Place = tuple[str, str, Stream]
@@ -90,12 +98,6 @@ class Tally:
     conflicts: set[Place] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Parked:
-    wire: bytes
-    since_ns: int
-
-
 class Ledger:
     """Thread: any, calls queue up; another process may open the same file."""
 
@@ -112,7 +114,7 @@ class Ledger:
         self._database = Database(path, MIGRATIONS)
         self._refuses = refuses
         self._lock = threading.Lock()  # one connection: a transaction of one thread must not meet another's
-        self._parked: dict[Place, dict[int, _Parked]] = {}
+        self._has_parked = True  # within one transaction: whether looking for what is parked is worth it
 
     def take(self, arrivals: Iterable[Arrival], *, now_ns: int, utc_ns: int) -> Tally:
         """Store a batch in one transaction; on the disk when this returns.
@@ -130,18 +132,24 @@ class Ledger:
     def begin_at(self, device: str, epoch: str, stream: Stream, seq: int) -> None:
         """A device says that all before ``seq`` was acknowledged once; believed only if nothing is known."""
         with self._lock:
-            if not 1 < seq < 1 << 62 or self._head((device, epoch, stream)) is not None:
+            place = (device, epoch, stream)
+            if not 1 < seq < 1 << 62 or self._head(place) is not None:
                 return
             with self._database.transaction():
-                self._database.execute(
-                    "INSERT INTO gaps VALUES (?, ?, ?, ?)", (device, epoch, stream.value, seq - 1)
-                )
-                self._put_head((device, epoch, stream), seq - 1, "", broken=False)
+                if self._head(place) is None:  # another process may have been quicker
+                    gap = (device, epoch, stream.value, seq - 1)
+                    self._database.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", gap)
+                    self._put_head(place, seq - 1, "", broken=False)
 
     def heads(self, device: str, epoch: str) -> dict[Stream, int]:
         """Last sequence per stream, 0 where there is none: what to acknowledge to a device that came back."""
         rows = self._read("SELECT stream, seq FROM heads WHERE device = ? AND epoch = ?", (device, epoch))
         return dict.fromkeys(Stream, 0) | {Stream(stream): int(seq) for stream, seq in rows}
+
+    def head(self, place: Place) -> int:
+        """Last sequence of one place; 0 where there is none."""
+        with self._lock:
+            return (self._head(place) or (0, ""))[0]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Events per device and stream."""
@@ -164,6 +172,26 @@ class Ledger:
             (device, "" if stream is None else stream.value),
         )
         return [bytes(row[0]) for row in rows]
+
+    def payload_at(self, device: str, epoch: str, stream: Stream, seq: int) -> bytes | None:
+        """Wire form of one event; None when it has not come."""
+        rows = self._read(
+            "SELECT payload FROM events WHERE device = ? AND epoch = ? AND stream = ? AND seq = ?",
+            (device, epoch, stream.value, seq),
+        )
+        return bytes(rows[0][0]) if rows else None
+
+    def last_place(self) -> int:
+        """Place of the last event that was taken; 0 while there is none."""
+        return int(self._read("SELECT coalesce(max(rowid), 0) FROM events")[0][0])
+
+    def of_type(self, kind: str, after: int, limit: int = 1000) -> list[tuple[int, str, bytes]]:
+        """(place, device, wire form) of events of a type behind a place, in the order they were taken."""
+        rows = self._read(
+            "SELECT rowid, device, payload FROM events WHERE rowid > ? AND type = ? ORDER BY rowid LIMIT ?",
+            (after, kind, limit),
+        )
+        return [(int(place), str(device), bytes(payload)) for place, device, payload in rows]
 
     def next_counter(self, kid: str) -> int:
         """A number for a command that this key has never used, in this or any other process."""
@@ -228,18 +256,15 @@ class Ledger:
             tally.refused += 1
             tally.rejected[place] = (event.seq, why)
             return
-        parked = self._parked.setdefault(place, {})
         if first > head + 1:
-            if len(parked) < PARKED_LIMIT:
-                parked[first] = _Parked(arrival.payload, now_ns)
+            self._park(place, first, arrival.payload, now_ns)
             tally.parked += 1
             return
         wire: bytes | None = arrival.payload
         while wire is not None:
             head, last_digest = self._store(place, wire, head, last_digest, utc_ns)
             tally.taken += 1
-            waiting = parked.pop(head + 1, None)
-            wire = None if waiting is None else waiting.wire
+            wire = self._unpark(place, head + 1)
         tally.heads[place] = head
 
     def _reject_unreadable(self, arrival: Arrival, tally: Tally, why: str) -> None:
@@ -297,10 +322,33 @@ class Ledger:
             (*place, seq, last_digest, int(broken)),
         )
 
+    def _park(self, place: Place, first: int, wire: bytes, now_ns: int) -> None:
+        """Keep what came too early, unless there is too much of it already."""
+        rows = self._database.execute(
+            "SELECT count(*) FROM parked WHERE device = ? AND epoch = ? AND stream = ?", place
+        )
+        if rows[0][0] < PARKED_LIMIT:
+            self._has_parked = True
+            self._database.execute(
+                "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?)", (*place, first, now_ns, wire)
+            )
+
+    def _unpark(self, place: Place, first: int) -> bytes | None:
+        """What was waiting for this turn, or None; it is parked no more."""
+        if not self._has_parked:
+            return None
+        where = "WHERE device = ? AND epoch = ? AND stream = ? AND first = ?"
+        rows = self._database.execute(f"SELECT payload FROM parked {where}", (*place, first))  # noqa: S608
+        if not rows:
+            return None
+        self._database.execute(f"DELETE FROM parked {where}", (*place, first))  # noqa: S608
+        return bytes(rows[0][0])
+
     def _forget_parked(self, now_ns: int) -> None:
-        for place, parked in list(self._parked.items()):
-            for seq, event in list(parked.items()):
-                if now_ns - event.since_ns > PARKED_S * NS_PER_S:
-                    del parked[seq]
-            if not parked:
-                del self._parked[place]
+        """Drop what has waited too long, or since before a restart of the machine; begins a transaction."""
+        kept_ns = round(
+            PARKED_S * NS_PER_S
+        )  # the times of two processes differ by what they wait for the file
+        span = (now_ns - kept_ns, now_ns + kept_ns)
+        self._database.execute("DELETE FROM parked WHERE since_ns < ? OR since_ns > ?", span)
+        self._has_parked = bool(self._database.execute("SELECT 1 FROM parked LIMIT 1"))

@@ -61,6 +61,8 @@ SNAPSHOT_FROM = 2000
 """Smaller sets need no snapshot: their buckets are small enough."""
 SNAPSHOT_AGE = 0.1
 """A new snapshot is written when this share of the items has changed since."""
+SNAPSHOT_BYTES_PER_S = 20e6
+LONGEST_SPREAD_S = 6 * 3600
 _PERMIT_FIELDS = ("valid_from", "valid_to", "zones", "id")
 
 
@@ -80,6 +82,7 @@ class SetPublisher(Worker):
         protocol: ProtocolChoice = "auto",
         url: str = "",
         max_stale_s: int = 0,
+        bytes_per_s: float = SNAPSHOT_BYTES_PER_S,
         reconnect_max_s: float = 5.0,
     ) -> None:
         """Open the table and the key.
@@ -92,6 +95,7 @@ class SetPublisher(Worker):
             protocol: Version of MQTT.
             url: Under which the folder ``snapshots`` is served, "" for only MQTT chunks.
             max_stale_s: After which boxes call the set stale; 0: as each box is configured.
+            bytes_per_s: What may be spent on snapshots; many boxes fetch them one after the other.
             reconnect_max_s: Longest pause between two tries.
 
         Raises:
@@ -102,7 +106,7 @@ class SetPublisher(Worker):
         self.table = SetTable(folder / SETS_FILE)
         self.snapshots = folder / SNAPSHOTS_FOLDER
         self.url = url.rstrip("/")
-        self.tenant, self._max_stale_s = tenant, max_stale_s
+        self.tenant, self._max_stale_s, self._bytes_per_s = tenant, max_stale_s, bytes_per_s
         self._waker = Waker()
         self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
         self._publishing = threading.Lock()
@@ -130,7 +134,7 @@ class SetPublisher(Worker):
         topics = ScopeTopics(self.tenant, scope, name)
         with self._publishing:
             before = self._manifest(scope, name)
-            items = self.table.commit(scope, name, puts, deletions, self.clock.utc_ns() // NS_PER_S)
+            items = self.table.commit(scope, name, puts, deletions, self._now_utc_s())
             if not items:
                 return before.rev
             rev = items[0].rev
@@ -273,6 +277,7 @@ class SetPublisher(Worker):
             manifest = self._manifest(scope, name)
         if manifest.rev == 0:
             raise SetRefused(f"there is no set {name} of scope {scope}")
+        self.table.heard(scope, topics.audience, self._now_utc_s())
         match question.get("ask"):
             case "manifest":
                 return [({}, manifest.raw)]
@@ -324,6 +329,9 @@ class SetPublisher(Worker):
 
     # Manifests; the caller holds the lock
 
+    def _now_utc_s(self) -> int:
+        return self.clock.utc_ns() // NS_PER_S
+
     def _place(self, scope: str, name: str) -> SetPlace:
         return SetPlace(self.tenant, scope, name)
 
@@ -346,12 +354,18 @@ class SetPublisher(Worker):
             _, size, sha256 = write_snapshot(
                 self.snapshots, scope, name, row.rev, self.table.items(scope, name)
             )
-            self.table.note_snapshot(scope, name, row.rev, size, sha256)
+            now_utc_s = self._now_utc_s()
+            boxes = self.table.askers(scope, now_utc_s)
+            spread_s = min(LONGEST_SPREAD_S, round(max(0, boxes - 1) * size / self._bytes_per_s))
+            self.table.note_snapshot(
+                scope, name, row.rev, size, sha256, now_utc_s=now_utc_s, spread_s=spread_s
+            )
             row = self.table.row(scope, name)
         snapshot = None
         if row.snap_rev:
             url = f"{self.url}/{scope}.{name}.{row.snap_rev}.set" if self.url else ""
-            snapshot = SnapshotFile(row.snap_rev, row.snap_size, row.snap_sha256, CHUNK_BYTES, url)
+            size, sha256, spread_s = row.snap_size, row.snap_sha256, row.snap_spread_s
+            snapshot = SnapshotFile(row.snap_rev, size, sha256, CHUNK_BYTES, url, row.snap_utc_s, spread_s)
         manifest = Manifest(
             self._place(scope, name),
             row.rev,

@@ -18,7 +18,8 @@ from edge.store.database import Database
 from edge.store.items import BUCKETS, DEL, Item, bucket_digest, bucket_of, make_item, members_of
 from edge.store.sealing import CONTENT_KEY_BYTES, ContentKey
 
-KEEP_DELETIONS_S = 90 * 86_400
+DAY_S = 86_400
+KEEP_DELETIONS_S = 90 * DAY_S
 _MIGRATIONS = (
     """
     CREATE TABLE sets (
@@ -48,6 +49,14 @@ _MIGRATIONS = (
     CREATE INDEX items_by_rev ON items (scope, name, rev);
     -- The first key that a box has shown counts; another one would be another box.
     CREATE TABLE boxes (box TEXT PRIMARY KEY, public BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE sets ADD COLUMN snap_utc_s INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sets ADD COLUMN snap_spread_s INTEGER NOT NULL DEFAULT 0;
+    -- Who asks about which scope, and when last (to the day): how many will fetch a snapshot.
+    CREATE TABLE askers (
+        scope TEXT NOT NULL, box TEXT NOT NULL, utc_s INTEGER NOT NULL, PRIMARY KEY (scope, box)
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 
@@ -79,6 +88,8 @@ class SetRow:
     snap_rev: int = 0
     snap_size: int = 0
     snap_sha256: str = ""
+    snap_utc_s: int = 0
+    snap_spread_s: int = 0
 
 
 class SetTable:
@@ -102,8 +113,8 @@ class SetTable:
         """A set; revision 0 when there is none."""
         with self._lock:
             rows = self._database.execute(
-                "SELECT rev, min_delta_rev, key_id, snap_rev, snap_size, snap_sha256"
-                " FROM sets WHERE scope = ? AND name = ?",
+                "SELECT rev, min_delta_rev, key_id, snap_rev, snap_size, snap_sha256, snap_utc_s,"
+                " snap_spread_s FROM sets WHERE scope = ? AND name = ?",
                 (scope, name),
             )
         return SetRow(*rows[0]) if rows else SetRow()
@@ -202,13 +213,42 @@ class SetTable:
             )
         return bucket_digest((row[0], row[1], row[2]) for row in rows)
 
-    def note_snapshot(self, scope: str, name: str, rev: int, size: int, sha256: str) -> None:
-        """A snapshot file was written."""
+    def note_snapshot(
+        self,
+        scope: str,
+        name: str,
+        rev: int,
+        size: int,
+        sha256: str,
+        *,
+        now_utc_s: int = 0,
+        spread_s: int = 0,
+    ) -> None:
+        """A snapshot file was written, to be fetched within so many seconds."""
         with self._lock, self._database.transaction():
             self._database.execute(
-                "UPDATE sets SET snap_rev = ?, snap_size = ?, snap_sha256 = ? WHERE scope = ? AND name = ?",
-                (rev, size, sha256, scope, name),
+                "UPDATE sets SET snap_rev = ?, snap_size = ?, snap_sha256 = ?, snap_utc_s = ?,"
+                " snap_spread_s = ? WHERE scope = ? AND name = ?",
+                (rev, size, sha256, now_utc_s, spread_s, scope, name),
             )
+
+    def heard(self, scope: str, box: str, now_utc_s: int) -> None:
+        """A box asks about a scope; written once a day."""
+        with self._lock:
+            place = (scope, box)
+            rows = self._database.execute("SELECT utc_s FROM askers WHERE scope = ? AND box = ?", place)
+            if rows and abs(now_utc_s - rows[0][0]) <= DAY_S:
+                return
+            with self._database.transaction():
+                self._database.execute("INSERT OR REPLACE INTO askers VALUES (?, ?, ?)", (*place, now_utc_s))
+
+    def askers(self, scope: str, now_utc_s: int) -> int:
+        """How many boxes have asked about a scope within thirty days."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT count(*) FROM askers WHERE scope = ? AND utc_s >= ?", (scope, now_utc_s - 30 * DAY_S)
+            )
+        return int(rows[0][0])
 
     def content_key(self, scope: str, name: str) -> tuple[str, bytes]:
         """Id and bytes of the key that seals a set's bodies; made on first use."""
@@ -239,10 +279,11 @@ class SetTable:
         if known != public:
             raise KeyRefused(f"{box} shows another key than before; forget it if the box was replaced")
 
-    def forget(self, box: str) -> None:
-        """A box was replaced: its next key counts."""
+    def forget(self, box: str) -> bool:
+        """A box was replaced: its next key counts. False when none was known."""
         with self._lock, self._database.transaction():
             self._database.execute("DELETE FROM boxes WHERE box = ?", (box,))
+            return self._database.changes() == 1
 
     def close(self) -> None:
         """Close; harmless when closed."""

@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 Template = NDArray[np.float32]
 WITHDRAWN = "face.withdrawn"
 
-_CONSENT = "who, when_utc_s, text_version, channel, under_14, guardian, relation, keep_pictures"
+_CONSENT = (
+    "who, when_utc_s, text_version, channel, under_14, guardian, relation, keep_pictures, passage_pictures"
+)
 _RECEIPT = "id, person, why, templates, text_version, when_utc_s, rev, pictures, sha256"
 
 
@@ -43,8 +45,15 @@ class FaceRows:
         rows = self._database.execute(f"SELECT {_CONSENT} FROM consents WHERE person = ?", (person_id,))  # noqa: S608
         if not rows:
             return None
-        who, when, text, channel, under_14, guardian, relation, keep = rows[0]
-        return Consent(who, when, text, channel, bool(under_14), guardian, relation, bool(keep))
+        who, when, text, channel, under_14, guardian, relation, keep, passages = rows[0]
+        return Consent(who, when, text, channel, bool(under_14), guardian, relation, bool(keep), passages)
+
+    def passage_pictures(self) -> dict[str, str]:
+        """Persons whose consent allows pictures of passages, with "keep" or "send"."""
+        rows = self._database.execute(
+            "SELECT person, passage_pictures FROM consents WHERE passage_pictures <> 'no'"
+        )
+        return {str(person): str(allowed) for person, allowed in rows}
 
     def templates(self) -> tuple[Mapping[str, tuple[tuple[str, Template], ...]], int]:
         """All templates by set name, as (person, template) pairs, and how many do not open.
@@ -109,11 +118,11 @@ class FaceRows:
         """
         check_consent(person_id, consent)
         self._database.execute(
-            f"INSERT INTO consents (person, {_CONSENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"INSERT INTO consents (person, {_CONSENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             " ON CONFLICT (person) DO UPDATE SET who = excluded.who, when_utc_s = excluded.when_utc_s,"
             " text_version = excluded.text_version, channel = excluded.channel,"
             " under_14 = excluded.under_14, guardian = excluded.guardian, relation = excluded.relation,"
-            " keep_pictures = excluded.keep_pictures",
+            " keep_pictures = excluded.keep_pictures, passage_pictures = excluded.passage_pictures",
             (
                 person_id,
                 consent.who,
@@ -124,6 +133,7 @@ class FaceRows:
                 consent.guardian,
                 consent.relation,
                 int(consent.keep_pictures),
+                consent.passage_pictures,
             ),
         )
 
@@ -171,8 +181,17 @@ class FaceRows:
             )
         return earlier
 
-    def erase(self, person_id: str, why: str, rev: int) -> tuple[Receipt, tuple[str, ...]]:
+    def erase(
+        self, person_id: str, why: str, rev: int, passages: Sequence[tuple[str, str]] = ()
+    ) -> tuple[Receipt, tuple[str, ...]]:
         """Delete everything about a person's face, and write the receipt.
+
+        Args:
+            person_id: Whose.
+            why: For the receipt.
+            rev: Of the set without them.
+            passages: (name, SHA-256 of the file) of their pictures of passages, which the caller deletes when
+                the transaction stands; the receipt counts them.
 
         Returns:
             The receipt, and the ids of the pictures whose files are to be deleted.
@@ -189,6 +208,8 @@ class FaceRows:
             digest.update(template_id.encode() + sealed)
         for picture_id, sha256 in pictures:
             digest.update(picture_id.encode() + bytes.fromhex(sha256))
+        for name, sha256 in passages:
+            digest.update(name.encode() + bytes.fromhex(sha256))
         for table in ("pictures", "templates", "consents"):
             self._database.execute(f"DELETE FROM {table} WHERE person = ?", (person_id,))  # noqa: S608
         receipt = Receipt(
@@ -199,18 +220,35 @@ class FaceRows:
             text_version=str(versions[0][0]) if versions else "",
             when_utc_s=self._now_utc_s(),
             rev=rev,
-            pictures=len(pictures),
-            sha256=digest.hexdigest() if templates or pictures else "",
+            pictures=len(pictures) + len(passages),
+            sha256=digest.hexdigest() if templates or pictures or passages else "",
         )
         self.put_receipt(receipt)
         return receipt, tuple(picture_id for picture_id, _ in pictures)
 
     def witness(self, set_name: str, person_id: str, why: str, sha256: str, rev: int) -> None:
-        """A receipt and its note for a face that stood elsewhere on this box and is gone."""
+        """A receipt and its note for a face that stood elsewhere on this box and is gone; once for each."""
+        known = "SELECT 1 FROM receipts WHERE person = ? AND why = ? AND sha256 = ? AND rev = ?"
+        if self._database.execute(known, (person_id, why, sha256, rev)):
+            return
         receipt = Receipt(new_id(), person_id, why, 1, "", self._now_utc_s(), rev, 0, sha256)
         self.put_receipt(receipt)
         data = {name: value for name, value in receipt_to_json(receipt).items() if name != "person"}
         self.add_note(WITHDRAWN, person_id, {"set": set_name, **data})
+
+    def witness_passages(
+        self, person_id: str, why: str, gone: Sequence[tuple[str, str]], rev: int
+    ) -> Receipt:
+        """A receipt and its note for pictures of passages that the daemon has deleted."""
+        digest = hashlib.sha256()
+        for name, sha256 in gone:
+            digest.update(name.encode() + bytes.fromhex(sha256))
+        now_utc_s, count = self._now_utc_s(), len(gone)
+        receipt = Receipt(new_id(), person_id, why, 0, "", now_utc_s, rev, count, digest.hexdigest())
+        self.put_receipt(receipt)
+        data = {name: value for name, value in receipt_to_json(receipt).items() if name != "person"}
+        self.add_note(WITHDRAWN, person_id, data)
+        return receipt
 
     def put_receipt(self, receipt: Receipt) -> None:
         """Keep a receipt."""

@@ -48,6 +48,7 @@ class ScopeLayer:
         self._local_rev = -1
         self.unusable = 0
         self.faces_are_new = True
+        self._passages: tuple[frozenset[str], Mapping[str, str]] = (frozenset(), {})
         for name in filter(None, (permits, faces)):
             store.changed_all(name)
 
@@ -65,9 +66,16 @@ class ScopeLayer:
         """Whether the platform's sets have changed since ``over``."""
         return self._store.has_changed()
 
+    def passage_consents(self, local: Mapping[str, str]) -> dict[str, str]:
+        """Who allows pictures of passages: about whom the platform names, its word counts. Any thread."""
+        named, allowed = self._passages
+        return {person: word for person, word in local.items() if person not in named} | dict(allowed)
+
     def revs(self) -> Mapping[str, int]:
-        """Revision of each set."""
-        return self._store.revs()
+        """Revision of each set that is laid; one that has not come is left out."""
+        stored = self._store.revs()
+        names = filter(None, (self._permits_name, self._faces_name))
+        return MappingProxyType({name: rev for name in names if (rev := stored.get(name, 0))})
 
     def over(self, snapshot: SetSnapshot) -> SetSnapshot:
         """The same snapshot with the platform's sets laid over it.
@@ -80,6 +88,8 @@ class ScopeLayer:
         """
         self.unusable = 0
         roster, templates = snapshot.roster, snapshot.templates
+        # Read before the items: should a revision come in between, the next load, soon, names it.
+        revs = self.revs()
         try:
             if self._permits_name:
                 roster = self._lay_permits(roster, self._store.take_changed(self._permits_name))
@@ -97,7 +107,7 @@ class ScopeLayer:
             log.error("%d items of the platform cannot be used and are left out", self.unusable)
         return replace(
             snapshot,
-            roster=roster,
+            roster=replace(roster, set_revs=revs),
             templates=templates,
             unreadable=snapshot.unreadable + self.unusable,
         )
@@ -140,9 +150,12 @@ class ScopeLayer:
         name = self._faces_name
         said = self._store.named(name)
         mine = [pair for pair in templates.get(name, ()) if pair[0] not in said]
-        return MappingProxyType({**templates, name: (*mine, *self._read_faces())})
+        passages: dict[str, str] = {}
+        published = self._read_faces(passages)
+        self._passages = (frozenset(said), passages)
+        return MappingProxyType({**templates, name: (*mine, *published)})
 
-    def _read_faces(self) -> list[tuple[str, Template]]:
+    def _read_faces(self, passages: dict[str, str]) -> list[tuple[str, Template]]:
         name = self._faces_name
         index = self._store.index(name)
         keys: dict[str, ContentKey | None] = {}
@@ -160,7 +173,7 @@ class ScopeLayer:
                 if key is None:
                     raise VaultError(f"the key {key_id!r} has not come yet")
                 plain = key.open(body, name, item_id, rev)
-                pairs += [(item_id, template) for template in read_face(plain, item_id, now_utc_s)]
+                pairs += [(item_id, template) for template in read_face(plain, item_id, now_utc_s, passages)]
             except EdgeError as error:
                 self.unusable += 1
                 log.debug("a face is left out: %s", error)
@@ -174,8 +187,16 @@ def face_content(consent: Mapping[str, object], templates: list[Template]) -> by
     return json.dumps(header, ensure_ascii=False).encode() + b"\n" + rows
 
 
-def read_face(plain: bytearray, person_id: str, now_utc_s: int) -> list[Template]:
+def read_face(
+    plain: bytearray, person_id: str, now_utc_s: int, passages: dict[str, str] | None = None
+) -> list[Template]:
     """Templates of a face whose consent is complete; they share the buffer, so wiping them wipes it.
+
+    Args:
+        plain: What ``face_content`` made.
+        person_id: Whose.
+        now_utc_s: Now; a consent cannot come from the future.
+        passages: Is told what the consent says about pictures of passages, unless that is "no".
 
     Raises:
         ConsentMissing: The consent does not say all that it must.
@@ -191,13 +212,15 @@ def read_face(plain: bytearray, person_id: str, now_utc_s: int) -> list[Template
     dimensions = header.get("dimensions")
     if not isinstance(dimensions, int) or not 1 <= dimensions <= MOST_DIMENSIONS:
         raise VaultError(f"the face of {person_id!r} has {dimensions!r} dimensions")
-    consent_from_json(header["consent"], person_id, now_utc_s)
+    consent = consent_from_json(header["consent"], person_id, now_utc_s)
     rows = memoryview(plain)[end + 1 :]
     if not rows or len(rows) % (4 * dimensions):
         raise VaultError(f"the face of {person_id!r} has {len(rows)} bytes of numbers")
     numbers = np.frombuffer(rows, "<f4").reshape(-1, dimensions)
     if not np.isfinite(numbers).all():
         raise VaultError(f"the face of {person_id!r} has numbers that are not finite")
+    if passages is not None and consent.passage_pictures != "no":
+        passages[person_id] = consent.passage_pictures
     return list(numbers)
 
 

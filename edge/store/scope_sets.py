@@ -193,6 +193,7 @@ class ScopeSets:
                         (name, item_id, rev),
                     )
                     gone += self._empty(state.gen, item_id, rev)
+                self._owe(name, gone)
             self._note_changed(name, {item_id for item_id, _ in deletions})
         return tuple(gone)
 
@@ -228,6 +229,7 @@ class ScopeSets:
             before = self.state(name)
             with self._database.transaction():
                 leaving = self._leaving(before, gen, changes, rev)
+                self._owe(name, leaving)
                 for puts, deletions in changes.values():
                     for item_id in deletions:
                         self._delete(gen, item_id)
@@ -248,6 +250,19 @@ class ScopeSets:
                 moved = {i for puts, gone in changes.values() for i in (*puts, *gone)}
                 self._note_changed(name, counted | moved)
         return leaving
+
+    def owed(self, name: str) -> tuple[Gone, ...]:
+        """What is gone and was not seen to yet elsewhere on this box; ``witnessed`` when it was."""
+        with self._lock:
+            rows = self._database.execute("SELECT id, sha256, rev FROM owed WHERE name = ?", (name,))
+        return tuple(Gone(*row) for row in rows)
+
+    def witnessed(self, name: str, gone: Iterable[Gone]) -> None:
+        """These were seen to."""
+        with self._writing():
+            for item in gone:
+                place = (name, item.id, item.sha256)
+                self._database.execute("DELETE FROM owed WHERE name = ? AND id = ? AND sha256 = ?", place)
 
     def renew(self, name: str, manifest: bytes) -> None:
         """The same revision, signed again later."""
@@ -302,6 +317,11 @@ class ScopeSets:
 
     def _know(self, name: str) -> None:
         self._database.execute("INSERT INTO sets (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+
+    def _owe(self, name: str, gone: Iterable[Gone]) -> None:
+        for item in gone:
+            row = (name, item.id, item.sha256, item.rev)
+            self._database.execute("INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)", row)
 
     def _put(self, gen: int, item: Item) -> None:
         self._database.execute(

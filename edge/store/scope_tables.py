@@ -43,6 +43,16 @@ MIGRATIONS = (
         PRIMARY KEY (name, key_id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- What is gone from a set, and was not seen to yet in the other files: entries made here, receipts.
+    CREATE TABLE owed (
+        name TEXT NOT NULL,
+        id TEXT NOT NULL,
+        sha256 BLOB NOT NULL,
+        rev INTEGER NOT NULL,
+        PRIMARY KEY (name, id, sha256)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

@@ -82,6 +82,11 @@ MIGRATIONS = (
         made_utc_s INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Whether pictures of passages may be kept, or sent; the pictures themselves are in media.db.
+    ALTER TABLE consents ADD COLUMN passage_pictures TEXT NOT NULL DEFAULT 'no'
+        CHECK (passage_pictures IN ('no', 'keep', 'send'));
+    """,
 )
 
 
@@ -95,7 +100,7 @@ class Receipt:
         templates: How many were deleted.
         text_version: Of the consent that had been given, "" when there was none.
         when_utc_s: When. rev: Revision of the set without them.
-        pictures: How many kept pictures were deleted.
+        pictures: How many kept pictures were deleted, those of passages included.
         sha256: Of everything that was deleted, as it stood on the disk, sealed, in the order of the ids;
             "" when there was nothing.
     """

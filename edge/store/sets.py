@@ -7,22 +7,15 @@ Only the daemon may write the journal, so what the journal should know is left a
 """
 
 import json
-import logging
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 
 from edge.access.consent import Consent
 from edge.access.roster import DenyEntry, DenyKind, Person, Roster, person_from_json, person_to_json
-from edge.clock import Clock
-from edge.errors import JournalError, UsageError
+from edge.errors import UsageError
 from edge.records import JsonObject
-from edge.store.database import Database
-from edge.store.faces import WITHDRAWN, FaceRows, Template
-from edge.store.pins import PinRows
-from edge.store.portraits import Portraits
+from edge.store.faces import WITHDRAWN, Template
 from edge.store.receipts import (
     CONSENT_WITHDRAWN,
     PERSON_REMOVED,
@@ -31,136 +24,18 @@ from edge.store.receipts import (
     receipt_to_json,
     write_receipt,
 )
-from edge.store.salvage import Salvage, open_or_salvage
-from edge.store.set_snapshot import SetSnapshot
-from edge.store.set_tables import MIGRATIONS, Note, Receipt
-from edge.store.vault import Vault
+from edge.store.set_reading import SetReader
+from edge.store.set_tables import Note, Receipt
 
-log = logging.getLogger(__name__)
-
-PICTURES_FOLDER = "pictures"
-RECEIPTS_FOLDER = "receipts"
 ENROLLED, REEMBEDDED = "face.enrolled", "face.reembedded"
 """Types of the notes, and of the audit events that they become."""
 
 
-class SetStore:
-    """The one door to ``sets.db``.
-
-    Attributes:
-        salvage: What was saved of a damaged file at this opening; None when it was sound.
+class SetStore(SetReader):
+    """The one door to ``sets.db``: ``SetReader``, and every change.
 
     Thread: any; a lock of this object keeps them apart, and SQLite's the processes.
     """
-
-    def __init__(self, path: Path, vault: Vault, clock: Clock, *, may_salvage: bool = False) -> None:
-        """Open or make the file.
-
-        Args:
-            path: The file.
-            vault: Seals what is in it.
-            clock: For receipts.
-            may_salvage: Replace a damaged file by what can be read of it; only for the one process that
-                surely has it alone.
-
-        Raises:
-            JournalError: It cannot be opened; the message says why.
-        """
-        self._lock = threading.RLock()
-        # Deleted templates are overwritten, not only unlinked.
-        self.salvage: Salvage | None = None
-        if may_salvage:
-            self._database, self.salvage = open_or_salvage(
-                path, MIGRATIONS, clock.utc_ns(), secure_delete=True
-            )
-        else:
-            self._database = Database(path, MIGRATIONS, secure_delete=True)
-        self._portraits = Portraits(path.with_name(PICTURES_FOLDER), vault)
-        self._papers = path.with_name(RECEIPTS_FOLDER)
-        self._faces = FaceRows(self._database, vault, self._portraits, clock)
-        self._pins = PinRows(self._database, vault, clock)
-        self._seen_version = -1
-        self._dirty = False
-        self._purge_due = False
-
-    # Reading
-
-    def snapshot(self) -> SetSnapshot:
-        """Everything as it is now, in one consistent state; ``has_changed`` counts from here."""
-        with self._lock:
-            self._seen_version, self._dirty = self._database.data_version(), False
-            with self._database.snapshot():
-                rev = self._rev()
-                bodies = [row[0] for row in self._database.execute("SELECT body FROM persons ORDER BY id")]
-                deny = [
-                    DenyEntry(DenyKind(kind), value, reason)
-                    for kind, value, reason in self._database.execute(
-                        "SELECT kind, value, reason FROM deny ORDER BY kind, value"
-                    )
-                ]
-                templates, unreadable = self._faces.templates()
-                pins = self._pins.all()
-        roster = Roster.of(rev, _persons(bodies), deny)
-        return SetSnapshot(roster, MappingProxyType(templates), unreadable, MappingProxyType(pins))
-
-    def has_changed(self) -> bool:
-        """Whether anybody, in any process, has changed the sets since the last ``snapshot``."""
-        with self._lock:
-            if self._purge_due:
-                self._purge()
-            return self._dirty or self._database.data_version() != self._seen_version
-
-    def rev(self) -> int:
-        """Revision of what is stored now."""
-        with self._lock:
-            return self._rev()
-
-    def person(self, person_id: str) -> Person | None:
-        """The entry of one person on the roster, or None."""
-        with self._lock:
-            rows = self._database.execute("SELECT body FROM persons WHERE id = ?", (person_id,))
-        return next(iter(_persons([row[0] for row in rows])), None)
-
-    def consent_of(self, person_id: str) -> Consent | None:
-        """The consent that stands, or None."""
-        with self._lock:
-            return self._faces.consent_of(person_id)
-
-    def template_counts(self) -> Mapping[str, int]:
-        """Number of templates, of all sets, per person who has any."""
-        return {person: sum(sets.values()) for person, sets in self.face_counts().items()}
-
-    def face_counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Number of templates by person and set name, of persons who have any."""
-        with self._lock:
-            return self._faces.counts()
-
-    def pictures_of(self, person_id: str) -> tuple[str, ...]:
-        """Ids of the pictures that are kept of a person."""
-        with self._lock:
-            return self._faces.pictures_of(person_id)
-
-    def picture(self, picture_id: str, person_id: str) -> bytes:
-        """A kept picture, as it was handed in.
-
-        Raises:
-            VaultError: It is gone, was altered, or is another person's.
-        """
-        return self._portraits.read(picture_id, person_id)
-
-    def receipts(self) -> tuple[Receipt, ...]:
-        """All deletions of templates, oldest first."""
-        with self._lock:
-            return self._faces.receipts()
-
-    def receipt_path(self, receipt: Receipt) -> Path:
-        """The paper of a receipt; written again if it is not there."""
-        return write_receipt(self._papers, receipt)
-
-    def notes(self, limit: int = 20) -> tuple[Note, ...]:
-        """What happened here and the journal was not told yet; ``drop_notes`` when it was."""
-        with self._lock:
-            return self._faces.notes(limit)
 
     # Writing: each returns the new revision, or what the deletion left as proof
 
@@ -343,6 +218,14 @@ class SetStore:
             # What the journal is to be told is told with the next snapshot.
             self._dirty = self._dirty or bool(gone)
 
+    def witness_passages(self, person_id: str, why: str, gone: Sequence[tuple[str, str]]) -> Receipt:
+        """The receipt for pictures of passages that are deleted; see ``edge.pictures``."""
+        with self._lock, self._database.transaction():
+            receipt = self._faces.witness_passages(person_id, why, gone, self._rev())
+            self._dirty = True
+        write_receipt(self._papers, receipt)
+        return receipt
+
     def drop_notes(self, notes: Sequence[Note]) -> None:
         """The journal has been told these."""
         with self._lock, self._database.transaction():
@@ -352,11 +235,6 @@ class SetStore:
         """Delete kept pictures that belong to nobody: what a crash has left. Once, when a process starts."""
         with self._lock, self._database.transaction():
             self._portraits.tidy(self._faces.all_pictures())
-
-    def close(self) -> None:
-        """Close; harmless when closed."""
-        with self._lock:
-            self._database.close()
 
     # Inside
 
@@ -368,9 +246,6 @@ class SetStore:
             yield rev
             self._database.execute("UPDATE meta SET value = ? WHERE key = 'rev'", (rev,))
             self._dirty = True
-
-    def _rev(self) -> int:
-        return int(self._database.execute("SELECT value FROM meta WHERE key = 'rev'")[0][0])
 
     def _put(self, person: Person) -> None:
         # What is stored has been checked, whoever built the record: reading trusts it.
@@ -387,7 +262,8 @@ class SetStore:
 
     def _erase(self, person_id: str, why: str, rev: int) -> tuple[Receipt, tuple[str, ...]]:
         """Delete everything about a face, with receipt and note in the same transaction."""
-        receipt, pictures = self._faces.erase(person_id, why, rev)
+        passages = self._media.sealed_of(person_id)
+        receipt, pictures = self._faces.erase(person_id, why, rev, passages)
         if receipt.sha256 or receipt.text_version:
             data = {name: value for name, value in receipt_to_json(receipt).items() if name != "person"}
             self._faces.add_note(WITHDRAWN, person_id, data)
@@ -399,28 +275,7 @@ class SetStore:
             with self._lock, self._database.transaction():
                 self._portraits.delete(pictures)
         for receipt in receipts:
+            self._media.forget(receipt.person, receipt.why)
             if receipt.sha256 or receipt.text_version:
                 write_receipt(self._papers, receipt)
         self._purge()
-
-    def _purge(self) -> None:
-        """Empty the write-ahead log, in which what was deleted still stands."""
-        with self._lock:
-            try:
-                self._database.checkpoint()
-                self._purge_due = False
-            except JournalError as error:
-                # Somebody in another process reads right now; ``has_changed`` tries again.
-                self._purge_due = True
-                log.warning("deleted templates are not yet overwritten: %s", error)
-
-
-def _persons(bodies: Sequence[str]) -> list[Person]:
-    """Stored persons; one that can no longer be read (a rule has changed) is left out, the others stay."""
-    persons: list[Person] = []
-    for body in bodies:
-        try:
-            persons.append(person_from_json(json.loads(body), plates_are_checked=True))
-        except UsageError as error:
-            log.error("a stored person is left out: %s", error)
-    return persons

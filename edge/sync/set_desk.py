@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import EdgeError, JournalError
+from edge.faults import fault_point
 from edge.health import Alarms
 from edge.records import JsonObject
 from edge.settings import Settings
@@ -92,7 +93,7 @@ class SetDesk(Worker):
         self._outgoing: deque[tuple[str, bytes]] = deque()
         self._bell = threading.Event()
         self._is_new_connection = False
-        self._purge_due = self._sweep_due = True
+        self._purge_due = self._sweep_due = self._left_due = True
         self._pause_until_ns = 0
         ca_file = settings.sync.ca_file
         tls = partial(ssl.create_default_context, cafile=None if ca_file is None else str(ca_file))
@@ -192,8 +193,6 @@ class SetDesk(Worker):
     def work(self) -> None:
         """Take what comes, build, ask; until stopped."""
         self._fetcher.start()
-        if PERMITS in self._keepers:  # a crash may have come between
-            self._on_left(PERMITS, tuple(self._store.revoked(PERMITS)), ())
         while not self.stopping.is_set():
             busy = self._bulk or any(keeper.is_busy for keeper in self._keepers.values())
             if not busy:
@@ -214,6 +213,10 @@ class SetDesk(Worker):
         Raises:
             JournalError: The disk refuses.
         """
+        if self._left_due:  # a crash may have come between
+            for name in self._keepers:
+                self._on_left(name, tuple(self._store.revoked(name)), ())
+            self._left_due = False
         if self._is_new_connection:
             self._is_new_connection = False
             self._bulk.clear()
@@ -286,15 +289,20 @@ class SetDesk(Worker):
         self._outgoing.append((request_topic(self._topics, name), json_bytes(question)))
         self.on_outgoing()
 
-    def _on_left(self, name: str, ids: tuple[str, ...], gone: tuple[Gone, ...]) -> None:
+    def _on_left(self, name: str, ids: tuple[str, ...], _gone: tuple[Gone, ...]) -> None:
         """Whoever left the platform's set leaves this box: entries, templates and pictures made here too."""
         self._sweep_due = self._purge_due = True
+        owed = self._store.owed(name)  # the other files are written after this one; a crash may come between
         if name == PERMITS:
-            for person_id in ids:
+            for person_id in dict.fromkeys((*ids, *(item.id for item in owed))):
                 if self._local.person(person_id) is not None:
                     self._local.remove_person(person_id)
-        else:
+        elif owed:
             try:
-                self._local.witness(name, [(item.id, item.sha256.hex(), item.rev) for item in gone])
+                self._local.witness(name, [(item.id, item.sha256.hex(), item.rev) for item in owed])
             except EdgeError as error:
-                log.error("set %s: receipts of deletion cannot be written: %s", name, error)
+                log.error("set %s: receipts of deletion are written later: %s", name, error)
+                return
+        fault_point("sets.witnessed")
+        if owed:
+            self._store.witnessed(name, owed)

@@ -35,6 +35,7 @@ PART_BYTES = 60_000
 """Bytes of items in one delta or one part of an answer, before base64."""
 CHUNK_BYTES = 64 * 1024
 HEADER_LIMIT = 2048
+LONGEST_SPREAD_S = 24 * 3600
 
 
 class SetRefused(EdgeError, ValueError):
@@ -66,6 +67,7 @@ class SnapshotFile:
     Attributes:
         rev: Of the set. size, sha256: Of the file, in bytes and hex. chunk_bytes: Of its MQTT chunks.
         url: Where it can be fetched by HTTP(S); "": only in chunks.
+        written_s, spread_s: Since when it is there, Unix seconds, and over how many seconds boxes fetch it.
     """
 
     rev: int
@@ -73,6 +75,8 @@ class SnapshotFile:
     sha256: str
     chunk_bytes: int = CHUNK_BYTES
     url: str = ""
+    written_s: float = 0.0
+    spread_s: int = 0
 
     @property
     def chunks(self) -> int:
@@ -138,6 +142,8 @@ def sign_manifest(manifest: Manifest, *, kid: str, key: Ed25519PrivateKey) -> Ma
             "sha256": snapshot.sha256,
             "chunk_bytes": snapshot.chunk_bytes,
             "url": snapshot.url,
+            "written": snapshot.written_s,
+            "spread_s": snapshot.spread_s,
         }
     return replace(manifest, raw=sign(claims, kid=kid, key=key, typ=SET_MANIFEST_TYPE))
 
@@ -322,8 +328,15 @@ def _snapshot(document: object) -> SnapshotFile | None:
     chunk_bytes = _number(document, "chunk_bytes", 1024)
     if chunk_bytes > CHUNK_BYTES:
         raise SetRefused(f"snap.chunk_bytes is above {CHUNK_BYTES}")
+    known = {"written": 0, "spread_s": 0, **document}
     return SnapshotFile(
-        _number(document, "rev", 1), _number(document, "size"), sha256, chunk_bytes, _text(document, "url")
+        _number(document, "rev", 1),
+        _number(document, "size"),
+        sha256,
+        chunk_bytes,
+        _text(document, "url"),
+        _seconds(known, "written"),
+        min(_number(known, "spread_s"), LONGEST_SPREAD_S),
     )
 
 

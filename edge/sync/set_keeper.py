@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge.clock import NS_PER_S, Clock
 from edge.errors import Unavailable, VaultError
+from edge.faults import fault_point
 from edge.jws import encode_part
 from edge.store.items import EMPTY_DIGEST, PUT, Item, bucket_digest
 from edge.store.scope_sets import ScopeSets
@@ -32,11 +33,11 @@ from edge.sync.set_documents import (
     read_lines,
     read_manifest,
     stored_manifest,
-    whole_number,
 )
 from edge.sync.set_fetcher import Wanted
 from edge.sync.set_gathering import Gathering
 from edge.sync.set_questions import Question, Questions, Surroundings
+from edge.sync.set_turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,6 @@ BUCKETS_AT_ONCE = 4
 REPAIR_LIMIT = 64
 """More differing buckets than this, and a snapshot is the smaller thing to fetch."""
 STAGED_LIMIT = 20_000
-MOST_PARTS = 500
 DAMAGED, REFUSED = "sets.damaged", "sets.refused"
 
 
@@ -71,6 +71,7 @@ class SetKeeper:
         self._store, self._keys, self._clock, self._around = store, keys, clock, around
         self._audience, self._device_key = audience, device_key
         self._questions = Questions(place.scope, clock, around.ask)
+        self._turns = Turns(audience, clock)
         self._gathering = Gathering(
             self.name, store, folder, self._questions, around.fetch, by_http=by_http, limit_bytes=limit_bytes
         )
@@ -128,6 +129,7 @@ class SetKeeper:
                 self._store.saw(self.name, manifest.rev)
                 self._repaired.clear()
                 self._questions.drop("bucket")
+                self._turns.forget()
             self._target = manifest
             self._advance()
 
@@ -146,6 +148,7 @@ class SetKeeper:
             ids = tuple(item_id for item_id, _ in deletions)
             self._around.revoked(ids)
             gone = self._store.revoke(self.name, deletions)
+            fault_point("sets.revoked")
             self._around.revoked(ids)
             self._around.left(ids, gone)
             for item_id, rev in deletions:
@@ -162,6 +165,7 @@ class SetKeeper:
             )
             self._staged.clear()
         self._delta_came_ns = self._clock.boot_ns()
+        self._turns.forget()
         self._advance()
 
     def on_answer(self, payload: bytes) -> None:
@@ -236,7 +240,7 @@ class SetKeeper:
         newest = target or self._active
         if newest is not None and newest.key_id and not self._questions.has("key"):
             self._ask_key(newest.key_id)
-        if target is None:
+        if target is None or self._turns.is_waiting:
             return
         self._gathering.ask()
         if self._gathering.is_going:
@@ -257,6 +261,7 @@ class SetKeeper:
         left = self._store.flip(
             self.name, rev=target.rev, manifest=target.raw, gen=base.gen, changes=found.changes
         )
+        fault_point("sets.flipped")
         self._settled(target, left)
 
     def _settled(self, target: Manifest, left: tuple[Gone, ...]) -> None:
@@ -316,7 +321,7 @@ class SetKeeper:
                 self._advance()
 
     def _begin_snapshot(self, target: Manifest) -> None:
-        if target.snapshot is None:
+        if target.snapshot is None or not self._turns.has_come(self.name, target.snapshot):
             return
         try:
             self._gathering.begin(target.snapshot)
@@ -331,7 +336,7 @@ class SetKeeper:
                 return True
             case "delta":
                 self.on_delta(content)
-                return _is_last(question, header, [])
+                return question.takes_last(header, [])
             case "key":
                 key_id, wrapped = read_key(content, self._keys, self.place, self._audience)
                 key = unwrap(wrapped, self._device_key, key_about(self.place, self._audience, key_id))
@@ -340,7 +345,7 @@ class SetKeeper:
             case "chunk":
                 self._gathering.put(question.number, content)
                 return True
-        if not _is_last(question, header, read_lines(content)):
+        if not question.takes_last(header, read_lines(content)):
             return False
         target = self._target
         if target is not None and header.get("rev") == target.rev:
@@ -388,12 +393,3 @@ class SetKeeper:
         if self._store.content_key(self.name, key_id) is None:
             public = encode_part(public_bytes(self._device_key)).decode()
             self._questions.ask("key", key_id=key_id, public=public)
-
-
-def _is_last(question: Question, header: Mapping[str, Any], items: list[Item]) -> bool:
-    """Keep a part of an answer; True when no other is missing. ``SetRefused``: there cannot be so many."""
-    part, parts = whole_number(header, "part"), whole_number(header, "parts", 1)
-    if part >= parts or parts > MOST_PARTS:
-        raise SetRefused(f"part {part} of {parts} of an answer")
-    question.parts[part] = items
-    return len(question.parts) >= parts

@@ -1,16 +1,19 @@
 """What the keeper of a set needs of the world, and what it has asked. Thread: the sets'."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge.clock import NS_PER_S, Clock
 from edge.records import JsonObject
 from edge.store.items import Item
 from edge.store.scope_tables import Gone
 from edge.sync.nonces import new_nonce
+from edge.sync.set_documents import SetRefused, whole_number
 from edge.sync.set_fetcher import Wanted
 
 ANSWER_NS = 15 * NS_PER_S
+MOST_PARTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,18 @@ class Question:
     number: int
     due_ns: int
     parts: dict[int, list[Item]] = field(default_factory=dict)
+
+    def takes_last(self, header: Mapping[str, Any], items: list[Item]) -> bool:
+        """Keep a part of the answer; True when no other is missing.
+
+        Raises:
+            SetRefused: There cannot be so many.
+        """
+        part, parts = whole_number(header, "part"), whole_number(header, "parts", 1)
+        if part >= parts or parts > MOST_PARTS:
+            raise SetRefused(f"part {part} of {parts} of an answer")
+        self.parts[part] = items
+        return len(self.parts) >= parts
 
 
 class Questions:

@@ -28,6 +28,7 @@ def test_ACC_2_permits_come_change_and_go_and_a_revocation_is_the_first_to_act(
         box.reaches(rev)
         assert len(box.ids()) == 40
         assert box.known.roster.persons["p-000007"] == person(7)
+        assert box.known.roster.set_revs == {"permits": rev}
 
         rev = publisher.replace_permits(SCOPE, roster(range(1, 41), p_000007=person(7, room="9-999")))
         until(lambda: "p-000000" not in box.ids(), what="the revoked one is out, before anything is loaded")

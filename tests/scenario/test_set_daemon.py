@@ -53,6 +53,8 @@ def test_ACC_2_a_published_permit_opens_the_lane_and_its_revocation_closes_it(tm
             push(port, "粤B12345", 2)
             until(lambda: box.pulses(OPEN), 60, "the boom is opened")
             until(lambda: ("粤B12345", "grant", "permit") in decisions(box), 60, "it is journaled")
+            (granted,) = [d for d in box.journal("access.decided") if d["verdict"] == "grant"]
+            assert (granted["sets"], granted["model"]) == ({"permits": 1}, "vzenith")
 
             publish(box, PERSONS[1:])
             until(lambda: "set permits: revision 2 counts, 1 items" in box.log(), 60, "it is revoked")
