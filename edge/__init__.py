@@ -9,6 +9,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
 
     errors         what goes wrong, and the exit codes       clock      boot time for durations, UTC for times
     records        what flows: Sighting ... Event            settings   every option, typed and bounded
+    reason_texts   why, in words for people
     settings_file  TOML in, every fault at once out          worker     named threads, slots, the last catch
     settings_boards  every family of relay and input boards
     settings_lanes barrier and door lanes: wires, times    settings_wires      relays and contacts by meaning
@@ -18,6 +19,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     settings_signs  displays and their texts              settings_readers    card readers
     settings_sets  permits and faces that a platform publishes
     settings_looking  what counts of a camera's picture, and the line that is crossed
+    settings_pictures  whether pictures of passages are kept, and sent
     settings_lane_side  what must fit between displays, readers, lanes and lines
     faults         named points at which tests kill us       health     alarms, stalls, the word to systemd
 
@@ -35,6 +37,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     timekeeping    a clock that never believes less than it knew
     prompting      what a display shall say now, by lane
     presenting     cards, PINs and QR passes, judged      asking     challenges, second factors, prompts
+    pictures       of passages: kept sealed, sent, deleted, as consent and configuration say
     deciding       the thread where sightings become decisions
     commanding     what obeys the platform's signed commands
     face_models    which detector, embedder and set of templates this configuration means
@@ -49,6 +52,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     overview       how lanes and boards do now            hatch      a local socket for people on the box
 
     doctor         every part of a box looked at, for installers
+    together       what the parts that run say and do together
     app            the composition root: starts everything in order, stops it in reverse
     bench          how fast this machine is, measured with our own parts
     cli            the ``gatehouse`` command               demo       the main job with simulated hardware

@@ -8,38 +8,32 @@ Each stop is registered before the next start, so that a start that fails half-w
 import logging
 import signal
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib import metadata
 from types import FrameType
 
-from edge.access import LaneStanding, Person
-from edge.by_hand import hatch_answers
 from edge.clock import NS_PER_S, Clock
 from edge.commanding import forbids, handlers, is_opening
 from edge.crew import Crew
 from edge.deciding import Decider
-from edge.doctor import Finding
 from edge.enrolment import EnrolmentDesk, likeness_rule
 from edge.errands import Errands
 from edge.errors import EdgeError, Exit, Unavailable
 from edge.face_models import detector_choice, face_set, pair_distances
 from edge.following import Follower
-from edge.hatch import Hatch
-from edge.health import Alarm, Alarms, ServiceNotifier, stalled
+from edge.health import Alarms, ServiceNotifier, stalled
 from edge.keyholding import keyring_of, load_keys
-from edge.kill_switch import ALARM as KILL_ALARM
 from edge.kill_switch import KillSwitch
-from edge.lanes import ABOUT_PEOPLE, BoardGuard, Boards, Lane, TellingJournal
+from edge.lanes import BoardGuard, Boards, Lane, TellingJournal
 from edge.logbook import Logbook
-from edge.overview import beside, overview, parts, views
+from edge.pictures import PictureDesk, open_pictures, picture_handlers
 from edge.prompting import Prompts
 from edge.read_rate import ReadRate
 from edge.readers import Readers, outlets_of
-from edge.records import EventDraft, JsonObject, Stream
+from edge.records import EventDraft, Stream
 from edge.remote import RemoteParts, remote_handlers
-from edge.scope import Scope, admits_when_stale
-from edge.self_test import examine_running
+from edge.scope import Scope
 from edge.settings import Settings
 from edge.signs import Signs
 from edge.simulation import with_simulated_boards, with_simulated_displays
@@ -47,8 +41,10 @@ from edge.site import Site, SiteParts
 from edge.store import Journal, SetStore, Vault, open_vault
 from edge.sync.desired import Desired
 from edge.sync.set_desk import SetDesk
+from edge.sync.side_desks import SideDesks
 from edge.sync.uplink import Uplink
 from edge.timekeeping import FlooredClock, Timekeeper
+from edge.together import Together
 from edge.vision import Eye
 from edge.vision.pushed import PushedEye
 from edge.vision.shelf import ReferenceShelf
@@ -65,7 +61,7 @@ RESTART_NS = 1 * NS_PER_S
 LET_GO_NS = 10 * NS_PER_S
 
 
-class Daemon:
+class Daemon(Together):
     """One box, whole.
 
     Thread: ``main``. ``stop`` may be called from any thread or a signal handler.
@@ -85,6 +81,7 @@ class Daemon:
         self._logbook = Logbook()
         self._restart_at_ns = 0
         self._set_desk: SetDesk | None = None
+        self._pictures: PictureDesk | None = None
 
     def stop(self) -> None:
         """Ask the daemon to end."""
@@ -181,6 +178,12 @@ class Daemon:
             self._crew.start(board)
         self._crew.start(BoardGuard(self._boards, clock, self.alarms))
 
+        self._pictures = open_pictures(
+            base, vault, journal, self._sets, layer, clock, self.alarms, lambda: self._follower.known
+        )
+        if self._pictures is not None:
+            self._crew.start(self._pictures, self._lost_pictures)
+
         self._signs = Signs(settings, clock, self.alarms, self._person)
         self.prompts.listen(self._signs.prompt)
         for card in self._signs.cards.values():
@@ -208,7 +211,7 @@ class Daemon:
             known,
             clock,
             self.alarms,
-            submit=self._site.submit,
+            submit=self._pictures.choosing(self._site.submit) if self._pictures else self._site.submit,
             settle=self._site.settle,
             standing=self._standing,
             config_rev=self._desired.revision,
@@ -223,6 +226,7 @@ class Daemon:
             note=self._note,
             show=self.prompts.show,
             attend=self._site.attend,
+            networks=self._site.networks,
         )
         self._site.decider = self._decider
         self._crew.start(self._decider)
@@ -275,6 +279,8 @@ class Daemon:
                     restart=self._restart_soon,
                 )
             )
+            if self._pictures is not None:
+                obeyed |= picture_handlers(self._pictures)
             self._uplink = Uplink(
                 settings,
                 journal,
@@ -289,40 +295,15 @@ class Daemon:
                 sees=self._site.sees,
                 measured=self._measured,
                 lanes=lambda: {name: {"type": lane.status.kind} for name, lane in self._lanes.items()},
-                sets=self._set_desk,
+                sets=SideDesks(self._set_desk, self._pictures),
             )
+            if self._pictures is not None:
+                uplink = self._uplink
+                self._pictures.yield_to(lambda: uplink.status.in_flight)
             self._crew.start(self._uplink)
         self._open_hatch(base)
         version = metadata.version("gatehouse")
         journal.append(EventDraft(Stream.SYS, "daemon.started", base.device.id, {"version": version}))
-
-    def _open_hatch(self, settings: Settings) -> None:
-        """Let people on the box look and ask; a gate works without."""
-
-        def status() -> JsonObject:
-            prompts = self.prompts.standing()
-            return {
-                **overview(self._settings, self._lanes, self._boards, self.alarms, self._clock, prompts),
-                "kill_switch": self._kill_switch.status,
-                **beside(self._signs, self._readers),
-                **views(self._settings, self._eyes),
-                "read_rate": self._read_rate.numbers(),
-            }
-
-        try:
-            hatch = Hatch(
-                settings.device.state_dir,
-                self._lanes,
-                status,
-                self._clock,
-                self._readers.last_card,
-                self._site.relearn,
-                more=hatch_answers(self._kill_switch, self._desired, self._clock),
-            )
-        except EdgeError as error:
-            log.warning("%s; gatehouse lane status will not work", error)
-            return
-        self._crew.start(hatch)
 
     def _open_scope(self, settings: Settings, vault: Vault, stops: ExitStack) -> Scope | None:
         """Roster and faces that the platform publishes, where a scope is configured."""
@@ -331,12 +312,6 @@ class Daemon:
         scope = Scope(settings, vault, self._sets, self._clock, self._face_set)
         stops.callback(scope.close)
         return scope
-
-    def _revoke(self, set_name: str, ids: tuple[str, ...]) -> None:
-        self._follower.revoke(set_name, ids, self._decider.swap_known)
-
-    def _examine(self) -> list[Finding]:
-        return examine_running(self._settings, self._eyes, self._boards, self.alarms, self._clock)
 
     def _restart_soon(self) -> None:
         """Told from afar; the result is sent before the uplink takes leave."""
@@ -348,6 +323,9 @@ class Daemon:
     def _lost_sign(self, failed: Worker) -> None:
         """A dark display is no reason to end lanes that work."""
         self.alarms.set("display.failed", failed.name, f"a bug: {failed.failure}; restart the service")
+
+    def _lost_pictures(self, failed: Worker) -> None:
+        self.alarms.set("pictures.failed", "pictures", f"a bug: {failed.failure}; restart the service")
 
     def _end_journal(self, journal: Journal) -> None:
         try:
@@ -362,7 +340,7 @@ class Daemon:
         # A platform that cannot be reached, or a resolver that hangs, is no reason to restart working lanes.
         # Nor is an enrolment that hangs, or a display.
         signs = (card.name for card in self._signs.cards.values())
-        apart = ("uplink", "enrol", "hatch", "errands", "sets", *signs)
+        apart = ("uplink", "enrol", "hatch", "errands", "sets", "pictures", *signs)
         said: tuple[str, ...] = ()
         while not self._stopping.wait(TURN_S):
             # Lanes and cameras come and go while this runs.
@@ -385,85 +363,6 @@ class Daemon:
             return Exit.BUG
         return Exit.OK
 
-    def _by_name(self, apart: Collection[str] = ()) -> dict[str, Worker]:
-        workers = (self._journal, *self._crew.all())
-        return {worker.name: worker for worker in workers if worker.name not in apart}
-
-    def _follow_the_sets(self) -> None:
-        """Take over what anybody changed in roster or gallery; what cannot be read leaves the old one."""
-        try:
-            if self._follower.has_changed():
-                self._follower.load(self._settings.decision, self._decider.swap_known, self._settings.lanes)
-            self.alarms.clear("roster.unreadable", "roster")
-        except EdgeError as error:
-            self.alarms.set("roster.unreadable", "roster", f"{error}; the last one that was read stays")
-        try:
-            self._follower.tell_journal()
-        except EdgeError as error:
-            log.debug("the journal is told of changes of the roster later: %s", error)
-
-    def _problems(self) -> tuple[str, ...]:
-        """What does not work now, for the trial of a configuration."""
-        standing = [a for a in self.alarms.standing() if a.name.partition(".")[2] not in ABOUT_PEOPLE]
-        standing = [alarm for alarm in standing if alarm.name != KILL_ALARM]
-        alarms = [f"{alarm.name} {alarm.subject}: {alarm.detail}" for alarm in standing]
-        stuck = (f"{name} makes no progress" for name in stalled(self._by_name()))
-        return (*stuck, *self._site.blind(), *alarms)
-
-    def _summary(self) -> str:
-        return f"{len(self._lanes)} lanes, {len(self._eyes)} cameras, {len(self._boards)} boards"
-
-    def _info(self) -> JsonObject:
-        return {
-            **parts(self._settings, self._boards, self._signs, self._readers),
-            "version": metadata.version("gatehouse"),
-            "cameras": {name: list(eye.stats.models) for name, eye in self._eyes.items()},
-            "clock": self._clock.state().value,
-            "roster_rev": self._sets.rev(),
-            "face_set": self._face_set,
-            "faces": self._follower.known.expected(),
-            "config_rev": self._desired.revision,
-            "keys_serial": self._keys.serial,
-            "sets": self._set_desk.info() if self._set_desk is not None else {},
-        }
-
-    def _reads_plates(self, name: str) -> bool:
-        lane = self._settings.lanes.get(name)
-        return lane is not None and lane.type == "barrier" and "plate" in lane.accepts and bool(lane.cameras)
-
-    def _hear_of(self, draft: EventDraft) -> None:
-        """What lanes write is shown on displays, and counted."""
-        self._signs.note(draft)
-        self._read_rate.note(draft)
-
-    def _measured(self) -> dict[str, JsonObject]:
-        """Numbers for the platform's curves; in the thread ``uplink``."""
-        return {
-            "cameras": views(self._settings, self._eyes),
-            "lanes": {
-                "read_rate": self._read_rate.numbers(),
-                "phases": {name: lane.status.phase for name, lane in self._lanes.items()},
-            },
-        }
-
-    # Between the parts
-
-    def _note(self, draft: EventDraft) -> None:
-        """Journal what a board tells about itself; it must not die of a disk that refuses."""
-        try:
-            self._journal.append(draft)
-        except EdgeError as error:
-            log.error("%s of %s cannot be journaled: %s", draft.type, draft.subject, error)
-
-    def _journal_alarm(self, alarm: Alarm, raised: bool) -> None:
-        data = {"name": alarm.name, "detail": alarm.detail}
-        kind = "alarm.raised" if raised else "alarm.cleared"
-        try:
-            self._journal.append(EventDraft(Stream.ALARM, kind, alarm.subject, data))
-        except EdgeError as error:
-            # The disk is what alarms are about here; the log has the alarm itself.
-            log.error("alarm %s %s cannot be journaled: %s", alarm.name, alarm.subject, error)
-
     def _apply(self, settings: Settings, revision: int) -> None:
         """Make another configuration run, live; called in the uplink thread."""
         self._settings = settings
@@ -473,13 +372,3 @@ class Daemon:
         if self._uplink is not None:
             self._uplink.use(settings.sync)
         self._follower.load(settings.decision, self._decider.swap_known, settings.lanes)
-
-    def _person(self, person_id: str) -> Person | None:
-        return self._follower.known.roster.persons.get(person_id)
-
-    def _standing(self, lane: str) -> LaneStanding:
-        has_fault = self._site.has_fault(lane)
-        is_stale = self._set_desk is not None and self._set_desk.is_stale()
-        minds, admits = admits_when_stale(self._settings, lane, is_stale=is_stale)
-        killed = self._kill_switch.is_thrown
-        return LaneStanding(has_fault, minds, stale_admits=admits, is_killed=killed)

@@ -271,7 +271,7 @@ class Asker:
             question.identity,
             question.lane,
             Moment.now(self._clock),
-            roster_rev=grounds.roster.rev,
+            roster=grounds.roster,
             config_rev=grounds.config_rev,
         )
 

@@ -95,6 +95,7 @@ class Decider(Worker):
         note: Callable[[EventDraft], None] = lambda _draft: None,
         show: Callable[[Prompt], None] = lambda _prompt: None,
         attend: Callable[[Sighting, float], None] = lambda _sighting, _for_s: None,
+        networks: Callable[[str], Mapping[str, str]] = lambda _camera: MappingProxyType({}),
     ) -> None:
         """Take what is needed.
 
@@ -112,11 +113,12 @@ class Decider(Worker):
             note: Journals an event besides decisions; must not block.
             show: Tells displays and status what to say at a lane.
             attend: Has the camera read a track as often as it can, for so many seconds.
+            networks: Which networks look through a camera, by what they look for.
         """
         super().__init__("decide", clock)
         self._settings, self._known, self._alarms = settings, known, alarms
         self._submit, self._settle, self._standing = submit, settle, standing
-        self._config_rev = config_rev
+        self._config_rev, self._networks = config_rev, networks
         self._inbox: queue.Queue[Sighting | tuple[Presented, Answer | None] | None] = queue.Queue(MAX_WAITING)
         self._tracks: dict[TrackKey, _Track] = {}
         self._visits = Visits(settings.decision.visit_gap_s)
@@ -337,8 +339,9 @@ class Decider(Worker):
         )
         if identity.kind is Kind.FACE:
             identity = self._asker.judged(identity, settings.lanes[lane])
+        model = self._networks(sighting.camera).get(identity.kind.value, "")
         decision = decide(
-            replace(identity, visit=visit),
+            replace(identity, visit=visit, explanation={**identity.explanation, "model": model}),
             known.roster,
             lane,
             settings.lanes[lane],
@@ -375,6 +378,7 @@ class Decider(Worker):
         return before is None or now_ns - before[1] >= REPEAT_NS
 
     def _forget_silent_tracks(self) -> None:
+        self._visits.forget_faces(self.clock.boot_ns())
         limit_ns = self.clock.boot_ns() - TRACK_FORGOTTEN_NS
         for key in [key for key, track in self._tracks.items() if track.seen_ns < limit_ns]:
             del self._tracks[key]

@@ -47,7 +47,25 @@ CONFIG_POINTS = (
     "config.rolled_back",  # the new one still runs, the old one is what counts
     "config.overridden",  # a local override is durable, and does not run yet
 )
-FAULT_POINTS = (*ACTUATION_POINTS, *DELIVERY_POINTS, *SALVAGE_POINTS, *CONFIG_POINTS)
+PICTURE_POINTS = (
+    "picture.journaled",  # the event that names a picture is durable, the picture is in memory
+    "picture.written",  # its file is on the disk, its row is not
+    "picture.struck",  # the rows of deleted pictures are gone, their files are not
+    "picture.sent",  # the platform has said that it has one, the row does not know
+)
+SET_POINTS = (
+    "sets.revoked",  # a revocation is on the disk, entries made here and receipts are not seen to
+    "sets.flipped",  # another revision counts, what left with the one before is not seen to
+    "sets.witnessed",  # it was seen to, and that is not written down
+)
+FAULT_POINTS = (
+    *ACTUATION_POINTS,
+    *DELIVERY_POINTS,
+    *SALVAGE_POINTS,
+    *CONFIG_POINTS,
+    *SET_POINTS,
+    *PICTURE_POINTS,
+)
 
 _lock = threading.Lock()
 _reached: dict[str, int] = {}

@@ -166,7 +166,7 @@ class Follower:
         data: dict[str, Any] = {"rev": roster.rev, "persons": len(roster.persons), "templates": size}
         data["faces"] = self.known.expected()
         if self._layer is not None:
-            data["sets"] = dict(self._layer.revs())
+            data["sets"] = dict(roster.set_revs)
         self._journal.append(EventDraft(Stream.AUDIT, "roster.loaded", "roster", data))
         return self.known
 

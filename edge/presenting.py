@@ -322,7 +322,7 @@ class Desk:
             identity,
             lane,
             Moment.now(self._clock),
-            roster_rev=grounds.roster.rev,
+            roster=grounds.roster,
             config_rev=grounds.config_rev,
         )
 

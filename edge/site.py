@@ -7,7 +7,8 @@ file and stay.
 """
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 AnyEye = Eye | PushedEye
 LET_GO_NS = 10 * NS_PER_S
 LIVE_OPTIONS = frozenset(
-    {"region", "min_face_px", "min_plate_px", "liveness_cues", "max_fps", "stall_s", "freeze_s"}
+    {"region", "min_face_px", "min_plate_px", "liveness_cues", "crops", "max_fps", "stall_s", "freeze_s"}
 )
 """Options of a camera that its running process takes."""
 
@@ -156,7 +157,7 @@ class Site:
         return Eye(
             name,
             settings.as_run(camera, name),
-            settings.models,
+            settings.models.on_board(len(os.sched_getaffinity(0)), _looking(settings)),
             parts.clock,
             parts.alarms,
             self._offer,
@@ -241,11 +242,24 @@ class Site:
         self._looking |= {n: dict(eye.stats.models) for n, eye in self.eyes.items() if eye.stats.models}
         return {name: models for name, models in self._looking.items() if name in self.eyes}
 
+    def networks(self, camera: str) -> Mapping[str, str]:
+        """Which networks look through a camera, by what they look for; empty while it is not there."""
+        eye = self.eyes.get(camera)
+        return {} if eye is None else dict(eye.stats.models)
+
     def _wake_cameras(self, lane: str) -> None:
         section = self._settings.lanes.get(lane)
         for camera in section.cameras if section is not None else ():
             if (eye := self.eyes.get(camera)) is not None:
                 eye.look()
+
+
+def _looking(settings: Settings) -> int:
+    """How many vision processes there are."""
+    return sum(
+        _is_wanted(name, settings) and not isinstance(camera, VzenithCamera)
+        for name, camera in settings.cameras.items()
+    )
 
 
 def _is_wanted(camera: str, settings: Settings) -> bool:

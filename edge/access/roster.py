@@ -90,6 +90,7 @@ class Roster:
         plates: The keys of ``by_plate``, as the set that plate matching wants.
         by_card: Persons by card number, as readers say it.
         deny: As given; ``denied_persons``, ``denied_plates``, ``denied_passes`` are their values by kind.
+        set_revs: Revisions of the platform's sets that lie over it, by name (``edge.store.scope_layer``).
     """
 
     rev: int = 0
@@ -101,6 +102,7 @@ class Roster:
     denied_plates: frozenset[str] = frozenset()
     denied_passes: frozenset[str] = frozenset()
     by_card: Mapping[str, tuple[Person, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    set_revs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def of(cls, rev: int, persons: Sequence[Person], deny: Sequence[DenyEntry] = ()) -> "Roster":

@@ -23,6 +23,7 @@ from edge.known import FaceRules
 from edge.store import Receipt, SetStore, receipt_to_json
 from models.face import Gallery
 
+_PASSAGES = {"no": "none 不留存", "keep": "may be kept 可留存", "send": "may be kept and sent 可留存并上传"}
 _out = Console(highlight=False, soft_wrap=True)
 
 
@@ -220,6 +221,7 @@ def _person_table(
             rows.append(("guardian 监护人", f"{consent.guardian} ({consent.relation})"))
         keep = "may be kept 可留存" if consent.keep_pictures else "not kept 不留存"
         rows.append(("pictures 照片", f"{keep}; {pictures} stored 已存 {pictures} 张"))
+        rows.append(("passages 通行照片", _PASSAGES[consent.passage_pictures]))
     templates = ", ".join(f"{count} ({name})" for name, count in sorted(faces.items()))
     rows.append(("templates 特征", templates or "none 无"))
     for name, value in rows:

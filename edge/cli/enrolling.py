@@ -73,6 +73,13 @@ def enroll(
     keep_pictures: Annotated[
         bool, typer.Option("--keep-pictures", help="The consent allows to keep the pictures. 同意留存照片")
     ] = False,
+    passage_pictures: Annotated[
+        str,
+        typer.Option(
+            "--passage-pictures",
+            help="The consent allows a picture of each passage: no, keep, send. 同意留存/上传通行照片",
+        ),
+    ] = "no",
     despite_likeness: Annotated[
         bool,
         typer.Option(
@@ -107,7 +114,9 @@ def enroll(
         at_utc_s = _moment(when, clock)
         child = under_14 or _is_child(birth, at_utc_s)
         given_by = who or (guardian if child else "") or known.name or person
-        agreed = Consent(given_by, at_utc_s, consent, channel, child, guardian, relation, keep_pictures)
+        agreed = Consent(
+            given_by, at_utc_s, consent, channel, child, guardian, relation, keep_pictures, passage_pictures
+        )
         if not consent:
             raise ConsentMissing("--consent is missing: which text did the person agree to, and where?")
         if child and not (guardian and relation):

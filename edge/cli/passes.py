@@ -18,7 +18,8 @@ from edge.cli.people import open_sets
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.errors import EdgeError, Exit, Unavailable, UsageError
 from edge.jws import unverified_claims
-from edge.records import REASON_TEXT, JsonObject
+from edge.reason_texts import REASON_TEXT
+from edge.records import JsonObject
 from edge.settings_file import load_settings
 from edge.sync.keys import KeySet, load_private_key, load_public_keys, write_key_pair
 from edge.vision.codes import CodeReader, draw_code

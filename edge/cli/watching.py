@@ -1,7 +1,6 @@
 """``events`` and ``send``: what happened on this box, and signed commands through the platform kit."""
 
 import json
-import ssl
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,15 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from edge.app import JOURNAL_FILE
+from edge.cli.broker_login import CertOption, login_of
 from edge.cli.service import DEFAULT_CONFIG, ConfigOption
 from edge.clock import SystemClock
-from edge.errors import Exit, Unavailable, UsageError
+from edge.errors import Exit, UsageError
 from edge.platform import Counterpart
 from edge.records import Stream
 from edge.settings_file import load_settings
 from edge.store import EventReader, OutboxRow, from_wire
 from edge.sync.commands import Result
-from edge.sync.session import Broker, Login
 
 _out = Console(highlight=False, soft_wrap=True)
 _STYLES = {"grant": "green", "deny": "red", "alarm.raised": "bold yellow", "alarm.cleared": "yellow"}
@@ -95,6 +94,7 @@ def send(
     username: Annotated[str | None, typer.Option(help="For the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Its password, on the first line.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate. CA 证书")] = None,
+    cert_file: CertOption = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="How long to wait for the result. 等待秒数")] = 15.0,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Take device and broker from it.")
@@ -112,15 +112,7 @@ def send(
     if not broker or "/" not in device:
         raise UsageError("say --device tenant/device and --broker mqtt://host, or --config with both in it")
     clock = SystemClock()
-    target = Broker.parse(broker)
-    login = Login(
-        target,
-        f"gh-send-{clock.boot_ns()}",
-        username=username,
-        password=_first_line(password_file) if password_file else None,
-        tls=_tls(ca_file) if target.tls else None,
-        clean=True,
-    )
+    login = login_of(broker, f"gh-send-{clock.boot_ns()}", username, password_file, ca_file, cert_file)
     platform = Counterpart(login, keys, clock, collects=False)
     platform.start()
     try:
@@ -132,23 +124,6 @@ def send(
     code = f" ({result.code})" if result.code else ""
     _out.print(f"{command}: {result.result}{code} {result.detail}", style=style, markup=False)
     return Exit.OK if is_done else Exit.REFUSED
-
-
-def _first_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable(f"--password-file {path}: cannot be read: {error}") from error
-    if not lines or not lines[0]:
-        raise UsageError(f"--password-file {path}: its first line is empty")
-    return lines[0]
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise Unavailable(f"--ca-file {ca_file}: no certificates to be read there: {error}") from error
 
 
 def _arguments(words: list[str]) -> dict[str, object]:

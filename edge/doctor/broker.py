@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from edge.clock import NS_PER_S, Clock
 from edge.doctor.finding import Finding, Grade
 from edge.settings import Settings
+from edge.sync.certificate import end_in_words, is_due, validity_of
 from edge.sync.login import make_login
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.session import Broker, Connected, Ended, LinkFailed, Protocol, Trouble
@@ -20,8 +22,28 @@ def examine_brokers(settings: Settings, clock: Clock) -> Iterator[Finding]:
     if not settings.sync.enabled:
         yield Finding("broker", Grade.UNASKED, "sync.enabled is false: this box works alone")
         return
+    if settings.sync.cert_file is not None:
+        yield _certificate(settings.sync.cert_file, clock)
     for url in settings.sync.brokers:
         yield _examine(Broker.parse(url), settings, clock)
+
+
+def _certificate(path: Path, clock: Clock) -> Finding:
+    part, span, utc_s = f"certificate {path}", validity_of(path), clock.utc_ns() / NS_PER_S
+    if span is None:
+        return Finding(
+            part,
+            Grade.BAD,
+            "cannot be read as a certificate",
+            "sync.cert_file names a PEM file",
+            "证书无法读取",
+        )
+    words, days = end_in_words(span, utc_s), round((span[1] - utc_s) / 86_400, 1)
+    if not is_due(span, utc_s):
+        return Finding(part, Grade.GOOD, words, figures={"days_left": days})
+    grade = Grade.BAD if days <= 0 else Grade.DOUBTFUL
+    advice = "put a new one in its place; the daemon takes it without a restart"
+    return Finding(part, grade, words, advice, "请更换证书,无需重启", {"days_left": days})
 
 
 def _examine(broker: Broker, settings: Settings, clock: Clock) -> Finding:

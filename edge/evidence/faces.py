@@ -84,6 +84,9 @@ class FaceEvidence:
         self._last: Sighting | None = None
         self._first_ns = 0
         self._best: Sighting | None = None
+        self._shown: dict[
+            str, Sighting
+        ] = {}  # by whom a read spoke for, so that nobody's picture is another's
 
     def observe(self, sighting: Sighting, match: FaceMatch | None, ask: Ask | None = None) -> Identity:
         """Take one sighting of the track and say what is known by now.
@@ -116,6 +119,9 @@ class FaceEvidence:
             self._needs_mean = ask is not None
             if self._best is None or sighting.quality >= self._best.quality:
                 self._best = sighting
+            named = self._votes[-1].subject
+            if named is not None and sighting.quality >= _quality(self._shown.get(named)):
+                self._shown[named] = sighting
         return self._identity(sighting)
 
     def _repeats(self, sighting: Sighting) -> bool:
@@ -181,7 +187,7 @@ class FaceEvidence:
     def _identity(self, sighting: Sighting) -> Identity:
         outcome, subject, carrying = self._outcome()
         total = math.fsum(vote.weight for vote in self._votes)
-        picture = self._best if self._best is not None else sighting
+        picture = self._shown.get(subject or "", self._best or sighting)
         margins = [min(vote.match.margin, _NO_RIVAL) for vote in carrying]
         return Identity(
             camera=sighting.camera,
@@ -207,8 +213,11 @@ class FaceEvidence:
         torn = [vote for vote in self._votes if vote.torn]
         nearest = min(self._votes, key=lambda vote: vote.match.distance, default=None)
         rule = self._rule
+        judged = self._together or (None if nearest is None else nearest.match)
         return {
             "outcome": outcome,
+            "score": None if judged is None else _finite(rule.value(judged)),
+            "threshold": _finite(rule.threshold),
             "unit": "descriptor distance",
             "measure": rule.measure.value,
             "limit": round(rule.threshold, 4),
@@ -230,6 +239,10 @@ class FaceEvidence:
             "last": _numbers(self._votes[-1].match) if self._votes else None,
             "flaws": dict(self._flaws),
         }
+
+
+def _quality(sighting: Sighting | None) -> float:
+    return 0.0 if sighting is None else sighting.quality
 
 
 def _weight(sighting: Sighting) -> float:

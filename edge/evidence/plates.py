@@ -199,6 +199,8 @@ class PlateEvidence:
             "kind": str(fused.kind) if fused.kind is not None else "",
             "kinds": [str(kind) for kind in fused.kinds],
             "unit": "nats",
+            "score": round(fused.margin, 3),
+            "threshold": self._margin,
             "margin": round(fused.margin, 3),
             "margin_needed": self._margin,
             "runner_up": fused.runner_up,

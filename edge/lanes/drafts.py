@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge.clock import NS_PER_MS
-from edge.records import REASON_TEXT, Decision, Event, EventDraft, Identity, Stream
+from edge.reason_texts import REASON_TEXT
+from edge.records import Decision, Event, EventDraft, Identity, Stream
 
 
 class LaneJournal(Protocol):
@@ -84,10 +85,13 @@ def access_draft(decision: Decision, result: str, *, operator: str = "") -> Even
         "checked": list(decision.checked),
         "roster_rev": decision.roster_rev,
         "config_rev": decision.config_rev,
+        "sets": dict(decision.set_revs),
         "result": result,
     }
     if operator:
         data["operator"] = operator
+    if decision.picture:
+        data["picture"] = dict(decision.picture)
     chain: tuple[str, ...] = (decision.id,)
     if (identity := decision.identity) is not None:
         data |= _evidence(identity)
@@ -98,9 +102,13 @@ def access_draft(decision: Decision, result: str, *, operator: str = "") -> Even
 
 
 def _evidence(identity: Identity) -> dict[str, Any]:
+    told = identity.explanation
+    # What was compared, by which network: the rest of the explanation says in which unit, and how it came.
+    judged = {name: told[name] for name in ("score", "threshold", "model") if name in told}
     return {
         "kind": identity.kind.value,
         "camera": identity.camera,
+        **judged,
         "evidence": {
             "subject": identity.subject,
             "confidence": identity.confidence,

@@ -6,9 +6,11 @@
 - ``commits``, ``journal``: the thread that writes, and the API that everybody else uses.
 - ``salvage``, ``saved_events``: a damaged database is replaced, and what can be read of it saved;
   ``twofold``: small files in two generations with a checksum.
-- ``vault``: the device key; ``set_tables``, ``sets``, ``set_snapshot``: roster and sealed face templates in
-  ``sets.db``; ``faces``, ``portraits``, ``receipts``: its rows about faces, kept pictures, proof of deletion;
-  ``pins``: sealed digests of PINs.
+- ``vault``: the device key; ``set_tables``, ``set_reading``, ``sets``, ``set_snapshot``: roster and sealed
+  face templates in ``sets.db``; ``faces``, ``portraits``, ``receipts``: its rows about faces, kept pictures,
+  proof of deletion; ``pins``: sealed digests of PINs.
+- ``media``, ``media_tables``: pictures of passages, sealed, under quota and retention, in ``media.db``;
+  ``media_beside``: how a withdrawal reaches them.
 - ``items`` (pure), ``scope_tables``, ``scope_sets``: what the platform publishes, in ``scope_sets.db``;
   ``sealing``: bodies that only this box opens; ``scope_layer``: laid over the roster of the box.
 """

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 CommitListener = Callable[[tuple[Event, ...]], None]
 RETENTION_EVERY_NS = 3600 * NS_PER_S
+STEADY_NS = 3600 * NS_PER_S
 ROOM_EVERY_NS = 30 * NS_PER_S
 RESERVE_FILE = "reserve"
 CROWDED = "journal.crowded"
@@ -83,6 +84,7 @@ class Journal(CommitThread):
         self._keep_days = keep_acknowledged_days
         self._listeners: list[CommitListener] = []
         self._retention_due_ns = clock.boot_ns()
+        self._offset_ns = clock.utc_ns() - clock.boot_ns()
         self._lock_file: int | None = _lock(path.with_name(path.name + ".lock"))
         try:
             database, _ = open_or_salvage(
@@ -311,7 +313,12 @@ class Journal(CommitThread):
     def _turned(self) -> None:
         if self.clock.boot_ns() >= self._retention_due_ns:
             self._retention_due_ns = self.clock.boot_ns() + RETENTION_EVERY_NS
-            self._order(lambda: self._writer.delete_old(self.clock.utc_ns(), self._keep_days))
+            offset_ns = self.clock.utc_ns() - self.clock.boot_ns()
+            # That a pass was used must not be forgotten because a clock was wrong for a moment: it shall have
+            # gone steadily since the last look before it says how old something is.
+            if abs(offset_ns - self._offset_ns) < STEADY_NS:
+                self._order(lambda: self._writer.delete_old(self.clock.utc_ns(), self._keep_days))
+            self._offset_ns = offset_ns
         if self.clock.boot_ns() >= self._room_due_ns:
             self._room_due_ns = self.clock.boot_ns() + ROOM_EVERY_NS
             self._order(self._make_room)

@@ -300,8 +300,9 @@ class EventWriter:
     def make_room(self, limit_events: int, stamp: Stamp) -> dict[Stream, int]:
         """Bring the file below so many events; returns what unacknowledged ones were given up per stream.
 
-        First go events that the platform has, oldest first; then, stream by stream in the order of
-        ``SACRIFICE``, the oldest of what it has not, never of ``access`` and ``audit``.
+        First go events that the platform has, oldest first; then the oldest of what it has not, of streams in
+        the order of ``SACRIFICE``, never of ``access`` and ``audit``: of those that hold more than a quarter
+        of the room, so that a flood of one kind costs its own kind, and only then of all.
         """
         surplus = int(self._database.execute("SELECT count(*) FROM events")[0][0]) - limit_events
         if surplus <= 0:
@@ -314,20 +315,28 @@ class EventWriter:
         )
         surplus -= self._database.changes()
         given_up: dict[Stream, int] = {}
-        for stream in SACRIFICE:
-            if surplus <= 0:
-                break
-            rows = self._database.execute(
-                "SELECT events.seq FROM events JOIN heads USING (stream) WHERE stream = ?"
-                " AND events.seq > heads.acked_seq ORDER BY events.seq LIMIT ?",
-                (stream.value, surplus + 1),
-            )
-            if len(rows) > 1:
-                why = f"more than {limit_events} events wait; the oldest of {stream.value} made room"
-                gone = self.replace(stream, rows[0][0], rows[-1][0], SPACE, why, stamp) - 1
-                given_up[stream] = gone
-                surplus -= gone
+        for keep in (limit_events // 4, 0):
+            for stream in SACRIFICE:
+                seqs = self._oldest_waiting(stream, keep, surplus)
+                if len(seqs) > 1:
+                    why = f"more than {limit_events} events wait; the oldest of {stream.value} made room"
+                    gone = self.replace(stream, seqs[0], seqs[-1], SPACE, why, stamp) - 1
+                    given_up[stream] = given_up.get(stream, 0) + gone
+                    surplus -= gone
         return given_up
+
+    def _oldest_waiting(self, stream: Stream, keep: int, surplus: int) -> list[int]:
+        """Sequences of events that may be replaced by one: so many, and one more; at least ``keep`` stay."""
+        waiting = "FROM events JOIN heads USING (stream) WHERE stream = ? AND events.seq > heads.acked_seq"
+        count = int(self._database.execute(f"SELECT count(*) {waiting}", (stream.value,))[0][0])
+        most = min(surplus, count - keep)
+        if most <= 0:
+            return []
+        rows = self._database.execute(
+            f"SELECT events.seq {waiting} ORDER BY events.seq LIMIT ?",
+            (stream.value, most + 1),
+        )
+        return [int(row[0]) for row in rows]
 
     def delete_old(self, now_utc_ns: int, keep_days: float) -> int:
         """Delete acknowledged events and closed ledger rows older than so many days; returns the events.

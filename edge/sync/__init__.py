@@ -10,11 +10,14 @@ Read in this order; what is marked pure does no I/O:
   ``config_steps``: where tests kill it. ``local_override`` (pure), ``overlay``: what lies over it for a time.
 - ``set_documents``, ``set_topics``, ``set_course``, ``set_freshness`` (pure): what is said about sets, what
   is still missing, how old it is. ``set_desk``: the thread ``sets``; ``set_keeper``: one set on its way, with
-  ``set_questions``, ``set_gathering``, ``set_snapshot_file`` and ``set_fetcher`` (HTTP).
+  ``set_questions``, ``set_turns`` (one box after the other), ``set_gathering``, ``set_snapshot_file`` and
+  ``set_fetcher`` (HTTP).
+- ``picture_upload`` (pure): one picture on its way. ``side_desks``: threads that speak over the uplink.
 - ``outbox`` (pure): what to send next, what to send again. ``delivery``: from the journal onto the wire.
 - ``session``, ``dialer`` (pure), ``login``, ``waker``: words of a connection; which one to try; its secrets.
 - ``mqtt_link``: one connection; the only module that imports paho.
 - ``neighbour``: a Home Assistant on the same broker. ``complaints``: alarms of a link that stands.
+- ``certificate``: the own certificate, its end and its replacement. ``asides``: the smaller things together.
 - ``announcer``, ``uplink``: what is said besides events; the thread that turns all this.
 """
 

@@ -19,7 +19,7 @@ from edge.sync.announcer import SUBJECT, Announcer
 from edge.sync.asides import Asides
 from edge.sync.command_desk import CommandDesk, Handler
 from edge.sync.commands import Command
-from edge.sync.complaints import UNREACHABLE, complain
+from edge.sync.complaints import UNREACHABLE, Rivals, complain
 from edge.sync.delivery import Delivery
 from edge.sync.desired import Desired
 from edge.sync.keys import KeySet
@@ -37,7 +37,7 @@ from edge.sync.session import (
     Subscribed,
     UplinkStatus,
 )
-from edge.sync.set_desk import SetDesk
+from edge.sync.side_desks import SideDesk
 from edge.sync.telemetry import Measured
 from edge.sync.topics import ID_PATTERN, Topics, parse
 from edge.sync.waker import Waker
@@ -75,7 +75,7 @@ class Uplink(Worker):
         measured: Measured = dict,
         lanes: Callable[[], Mapping[str, JsonObject]] = dict,
         chance: random.Random | None = None,
-        sets: SetDesk | None = None,
+        sets: SideDesk | None = None,
     ) -> None:
         """Take what is needed; nothing happens before ``start``.
 
@@ -94,7 +94,7 @@ class Uplink(Worker):
             measured: Numbers for ``tm/<name>``.
             lanes: The lanes by name, for a Home Assistant.
             chance: For the jitter of pauses.
-            sets: Takes what the platform publishes for many boxes.
+            sets: Who else speaks over this connection: sets, pictures.
 
         Raises:
             UsageError: A broker's URL, the tenant or the device cannot be used.
@@ -104,10 +104,10 @@ class Uplink(Worker):
         self._sync, self._journal, self._alarms = settings.sync, journal, alarms
         self._topics = Topics(settings.device.tenant, settings.device.id)
         self._desired, self._info, self._keys = desired, info, keys
-        self._sets = sets
+        self._rivals = Rivals(alarms)
         self._waker = Waker()
         self._announcer = Announcer(self._topics, journal, clock, alarms, sees)
-        self._asides = Asides(self._topics, journal, clock, keys, measured, lanes)
+        self._asides = Asides(self._topics, journal, clock, alarms, keys, measured, lanes, sets)
         self._desk = CommandDesk(
             journal,
             clock,
@@ -237,9 +237,8 @@ class Uplink(Worker):
     def _serve(self, events: list[LinkEvent]) -> None:
         for event in events:
             self._handle(event)
-        if self._sets is not None and self._link is not None and self._connected_ns:
-            for topic, question in self._sets.take_outgoing():
-                self._link.publish(topic, question)
+        if self._link is not None and self._connected_ns:
+            self._asides.ask(self._link)
         now_ns = self.clock.boot_ns()
         if now_ns >= self._journal_at_ns:
             try:
@@ -260,7 +259,7 @@ class Uplink(Worker):
                 if not self._announcer.told(event):
                     self._delivery.told(event, self.clock.boot_ns())
             case Subscribed():
-                self._announcer.denied(event.denied)
+                self._announcer.subscribed(event)
             case Ended():
                 self._on_ended(event)
 
@@ -272,9 +271,6 @@ class Uplink(Worker):
         self._nonce = new_nonce()
         self._said.clear()
         self._announced = False
-        if self._sets is not None:
-            self._link.subscribe(self._sets.subscriptions)
-            self._sets.connected()
         self._announcer.begin(self._link, conn=self._conn, nonce=self._nonce)
         self._delivery.restart(event.window)
         # Subscribed anew each time: cheap, and no broker's memory is trusted.
@@ -301,8 +297,8 @@ class Uplink(Worker):
                     self._delivery.note(ack)
                     if ack.resend:
                         # It has just come and missed our birth certificate, which says where our streams
-                        # begin; without it a platform that lost its table waits for what is long gone.
-                        self._announced = False
+                        # begin, and perhaps our state; without them it waits for what is long gone.
+                        self._announced, self._state_stale = False, True
             case ("cfg", "desired"):
                 self._take_desired(message.payload)
             case ("cfg", "keys"):
@@ -312,8 +308,7 @@ class Uplink(Worker):
                 replies = self._desk.take(name, message.payload, retained=message.retained, nonce=self._nonce)
                 self._announcer.answers(replies)
             case _:
-                is_for_sets = self._sets is not None and self._sets.offer(message.topic, message.payload)
-                if not is_for_sets and not self._asides.hear(message.topic, message.payload, self._sync):
+                if not self._asides.hear(message.topic, message.payload, self._sync):
                     log.debug("a message on %r is not for us", message.topic)
         if self._link is not None:
             self._link.acknowledge(message)
@@ -328,7 +323,9 @@ class Uplink(Worker):
         now_ns = self.clock.boot_ns()
         if self._connected_ns:
             log.warning("%s", event.message)
-            pause_s = self._dialer.lost(event.trouble, (now_ns - self._connected_ns) / NS_PER_S)
+            stood_s = (now_ns - self._connected_ns) / NS_PER_S
+            self._rivals.ended(event.trouble, stood_s, event.message)
+            pause_s = self._dialer.lost(event.trouble, stood_s)
             self._drop_link(now_ns + round(pause_s * NS_PER_S))
         else:
             self._pause(self._dialer.failed(event.trouble), event.message)
@@ -359,7 +356,7 @@ class Uplink(Worker):
             return
         if not self._announced:
             own = {"commands": list(self._desk.names), "keys": self._keys.fingerprints()}
-            self._announcer.birth(own | dict(self._info()))
+            self._announcer.birth(own | dict(self._asides.info()) | dict(self._info()))
             self._desired.tell_again()
             self._announced = True
         if self._left_over:
@@ -376,8 +373,10 @@ class Uplink(Worker):
             self._state_stale = False
             self._announcer.state()
         self._note()
+        self._moving = self._asides.wants_anew(self._sync) or self._moving
         if not self._connected_ns:
             return
+        self._rivals.stands((now_ns - self._connected_ns) / NS_PER_S)
         if self._link is not None and not self._moving:
             self._asides.tick(self._link, self._sync)
         silent_s = self._delivery.silent_s(now_ns)

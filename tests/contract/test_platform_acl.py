@@ -28,11 +28,13 @@ def up(box: Topics) -> tuple[str, ...]:
         *(box.event(stream) for stream in Stream),
         f"{box.base}/tm/lanes",
         f"{box.base}/sync/s/req",
+        f"{box.base}/pic/up",
     )
 
 
 def down(box: Topics) -> tuple[str, ...]:
-    return (box.ack, box.desired, box.keys, box.command("open"), f"{box.base}/sync/s/res")
+    below = (f"{box.base}/sync/s/res", f"{box.base}/pic/ack")
+    return (box.ack, box.desired, box.keys, box.command("open"), *below)
 
 
 @pytest.fixture

@@ -50,14 +50,17 @@ from edge.jws import (  # noqa: E402
 )
 from edge.platform.known_device import KnownDevice, read_json, with_state  # noqa: E402
 from edge.platform.ledger import Arrival, Ledger  # noqa: E402
+from edge.platform.pictures import PictureShelf  # noqa: E402
 from edge.records import Event, Stream  # noqa: E402
 from edge.settings_file import load_settings  # noqa: E402
 from edge.store.envelope import EnvelopeInvalid, from_wire, to_wire  # noqa: E402
 from edge.store.items import ItemInvalid, make_item, read_item  # noqa: E402
+from edge.store.media_tables import KeptPicture  # noqa: E402
 from edge.sync import set_documents as sets  # noqa: E402
 from edge.sync.commands import CommandContext, Rejected, check  # noqa: E402
 from edge.sync.config_document import DocumentRefused, read_document, sections_hash, settings_for  # noqa: E402
 from edge.sync.keyring import KEYS_TYPE, KeysRefused, read_key_document  # noqa: E402
+from edge.sync.picture_upload import PictureUpload, read_part  # noqa: E402
 from edge.sync.presence import read_ack  # noqa: E402
 from edge.sync.topics import parse  # noqa: E402
 
@@ -66,6 +69,11 @@ KEYS = {"k1": KEY.public_key()}
 NOW_S = 1_790_000_000.0
 REFUSED = (sets.SetRefused,)
 PLACE = sets.SetPlace("park", "site-1", "permits")
+PICTURE = b"\xff\xd8 bits\xff\xd9"
+PICTURE_HASH = hashlib.sha256(PICTURE).hexdigest()
+KEPT_PICTURE = KeptPicture(
+    PICTURE_HASH, len(PICTURE), "plate", "in", "north", "deny", "", "e", "0" * 32, 1, 5
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +241,34 @@ class Targets:
             Target("bridge", self._bridge, [b"$C,7,1,26,EA0DC080,12*934D\r\n", bridge.encode("H", 1, 2, 9)]),
             Target("display-fk", self._fk, [fk_codec.encode(0x62, b"abc"), fk_codec.encode_voice("欢迎")]),
             Target("display-kf", kf_codec.decode, [kf_codec.encode(1, 0, 2, b"abc")]),
+            Target("picture-part", self._picture_part, self._picture_parts(), (JwsError,)),
+            Target("picture-ack", self._picture_ack, self._picture_acks()),
         ]
+
+    def _picture_parts(self) -> list[bytes]:
+        """An offer and a part of a picture whose event the platform has."""
+        event = replace(from_wire(_event(1)).event, data={"picture": {"sha256": PICTURE_HASH, "bytes": 9}})
+        arrival = Arrival(AUDIENCE, Stream.ACCESS, to_wire(event, "park", "gate-7"))
+        self._ledger.take([arrival], now_ns=0, utc_ns=0)
+        header = KEPT_PICTURE.to_json() | {"epoch": event.epoch, "seq": event.seq}
+        return [_json({**header, "offset": offset}) + b"\n" + PICTURE for offset in (None, 0)]
+
+    def _picture_part(self, raw: bytes) -> object:
+        header, part = read_part(raw)
+        shelf = PictureShelf(Path(self._folder.name))
+        answer = shelf.take(AUDIENCE, header, part, self._ledger)
+        shelf.delete(AUDIENCE, PICTURE_HASH)
+        return answer
+
+    def _picture_acks(self) -> list[bytes]:
+        told = ({"have": 3}, {"have": 0, "damaged": True}, {"done": True}, {"refused": "no", "later": True})
+        return [_json({"sha256": PICTURE_HASH, **word}) for word in told]
+
+    def _picture_ack(self, raw: bytes) -> object:
+        upload = PictureUpload()
+        upload.begin(KEPT_PICTURE, PICTURE)
+        upload.message(0)
+        return upload.heard(raw), upload.message(1)
 
     def _envelope(self, raw: bytes) -> None:
         self._epoch += 1

@@ -12,6 +12,7 @@ NAMES = (
     "envelope", "ack", "state", "topic", "jws", "command", "config", "config-raw", "settings", "keys",
     "set-manifest", "set-delta", "set-answer", "set-item", "roster", "enrol", "pass", "qr", "push",
     "push-http", "lcus", "modbus-rtu", "modbus-tcp", "bridge", "display-fk", "display-kf",
+    "picture-part", "picture-ack",
 )  # fmt: skip
 SLOW = ("settings", "push-http", "command", "modbus-rtu", "modbus-tcp", "display-fk", "lcus")
 

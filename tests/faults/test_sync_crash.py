@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 from crash_history import History, judge
+from sync_bench import PROTOCOLS
 from sync_crash import DELIVERY_POINTS, run, schedule
 
-from edge.faults import ACTUATION_POINTS, FAULT_POINTS, SALVAGE_POINTS
+from edge.faults import (
+    ACTUATION_POINTS,
+    CONFIG_POINTS,
+    FAULT_POINTS,
+    PICTURE_POINTS,
+    SALVAGE_POINTS,
+    SET_POINTS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20_261_123
@@ -20,7 +28,7 @@ def test_DEL_1_DEL_2_SAFE_3_killed_at_every_fault_point_nothing_is_lost_doubled_
 ) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    faults, figures = run(folder, seed=SEED, kills=24, broker_kills=4, events=1500, protocol="5")
+    faults, figures = run(folder, seed=SEED, kills=24, broker_kills=4, events=1500, protocol=PROTOCOLS[0])
     record_property("figures", figures)
     assert faults == [], f"seed {SEED}: {figures}"
     assert figures["kills"] == 24
@@ -43,9 +51,11 @@ def test_every_fault_point_is_in_the_code_and_killed_at_by_one_of_the_fault_benc
     assert [point for point in FAULT_POINTS if f'fault_point("{point}")' not in source] == []
     benches = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "faults").glob("*.py"))
     groups = {"ACTUATION_POINTS": ACTUATION_POINTS, "DELIVERY_POINTS": DELIVERY_POINTS}
-    groups["SALVAGE_POINTS"] = SALVAGE_POINTS
+    groups |= {"SALVAGE_POINTS": SALVAGE_POINTS, "CONFIG_POINTS": CONFIG_POINTS}
+    groups |= {"PICTURE_POINTS": PICTURE_POINTS, "SET_POINTS": SET_POINTS}
     for name in groups:
         assert benches.count(name) > 3, f"nobody enumerates {name}"
+    assert sorted(point for group in groups.values() for point in group) == sorted(FAULT_POINTS)
 
 
 def event(number: int, seq: int, **more: Any) -> dict[str, Any]:

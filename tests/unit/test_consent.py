@@ -32,6 +32,15 @@ def test_PRIV_1_a_consent_says_who_when_which_text_and_where_and_survives_json()
     assert consent_from_json(consent_to_json(child), "wang-li", NOW) == child
 
 
+def test_PRIV_1_pictures_of_passages_need_a_word_of_their_own() -> None:
+    assert read(keep_pictures=True).passage_pictures == "no"
+    assert "passage_pictures" not in consent_to_json(read())
+    for word in ("keep", "send"):
+        consent = read(passage_pictures=word)
+        assert consent_from_json(consent_to_json(consent), "wang-li", NOW) == consent
+        assert consent.passage_pictures == word
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -50,6 +59,8 @@ def test_PRIV_1_a_consent_says_who_when_which_text_and_where_and_survives_json()
         ({"birth": "2030-01-01"}, "birth lies after the consent"),
         ({"birth": "2020-01-01"}, "contradict each other"),
         ({"keep_pictures": 1}, "keep_pictures 1 is not true or false"),
+        ({"passage_pictures": "yes"}, "passage_pictures 'yes' is none of no, keep, send"),
+        ({"passage_pictures": True}, "passage_pictures True is not a text"),
         ({"colour": "red"}, "unknown field 'colour'"),
     ],
     ids=str,

@@ -26,7 +26,8 @@ RANK = {
     "edge.kill_switch": 2.5, "edge.logbook": 1, "edge.crew": 1, "edge.keyholding": 3.5, "edge.errands": 1,
     "edge.site": 4.2, "edge.self_test": 4.6, "edge.by_hand": 4.5, "edge.remote": 4.7,
     "edge.commanding": 4.5, "edge.hatch": 4, "edge.overview": 4, "edge.enrolment": 4, "edge.simulation": 4,
-    "edge.doctor": 4.3, "edge.scope": 4, "edge.app": 5, "edge.demo": 6, "edge.bench": 6.5,
+    "edge.doctor": 4.3, "edge.scope": 4, "edge.pictures": 4, "edge.together": 4.8,
+    "edge.app": 5, "edge.demo": 6, "edge.bench": 6.5,
     "edge.cli": 7, "edge.__main__": 8,
 }  # fmt: skip
 # Parts that draw films or sheets of plates; none of them runs at a gate.
@@ -37,6 +38,7 @@ ONLY_IMPORTERS = {
     "paho": {"edge.sync.uplink", "edge.sync.mqtt_link"},
     "apsw": {"edge.store"},
 }
+LONGEST_FILE = 400
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -111,6 +113,11 @@ def test_every_folder_with_modules_is_a_package_that_gets_installed() -> None:
     installed = set(find_packages(str(ROOT), include=include))
     in_tree = {".".join(path.parent.relative_to(ROOT).parts) for _, path in modules()}
     assert installed == in_tree
+
+
+def test_no_module_is_longer_than_anybody_likes_to_read() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
 def test_every_package_says_what_it_is() -> None:
