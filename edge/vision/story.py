@@ -13,10 +13,8 @@ MOVED_IOU = 0.6
 # A settled track that moves is read this seldom, only to notice when somebody else has taken its place.
 RECHECK_S = 1.0
 # A face is read in every frame until there are so many reads of it, then at least this apart: a sixth read
-# says what the fifth has said, unless the face has turned. Who comes in still turns in the first second, so
-# there it is ten reads a second, then five.
+# says what the fifth has said, unless the face has turned.
 SOON_READS, PACE_S = 4, 0.2
-YOUNG_S, YOUNG_PACE_S = 1.0, 0.09
 # The longest pause between two reads of a track that is not settled.
 LONGEST_PAUSE_S = 10.0
 # A flawed track is told of this often, so that others know that somebody is there.
@@ -57,11 +55,10 @@ class Story:
         has_moved = track.box.iou(self.tried_box) < MOVED_IOU
         if self.settled:
             return has_moved and since_s >= RECHECK_S
-        age_s = (now_ns - track.first_ns) / NS_PER_S
-        pause_s = read_pause_s(age_s)
+        pause_s = read_pause_s((now_ns - track.first_ns) / NS_PER_S)
         if track.kind is Kind.FACE and self.told >= SOON_READS:
             # Two pictures of a face a moment apart are one picture.
-            pause_s = max(pause_s, YOUNG_PACE_S if age_s < YOUNG_S else PACE_S)
+            pause_s = max(pause_s, PACE_S)
         return has_moved or since_s >= pause_s
 
     def doubt(self) -> None:

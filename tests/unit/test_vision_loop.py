@@ -375,19 +375,17 @@ def test_a_plate_keeps_its_track_when_a_lorry_fills_the_picture(stage: Stage) ->
 
 def test_reads_of_one_face_keep_apart_once_there_are_enough(door: Stage) -> None:
     door.sense.reading = lambda _: face(b"anna")
-    for number in range(150):  # a camera of 60 frames/s
+    for number in range(60):  # a camera of 60 frames/s
         image = np.full((360, 640, 3), 80, np.uint8)
         image[100:160, 100 + number // 2 : 160 + number // 2] = 255
         door.seq += 1
         door.now_ns += S // 60
         door.lookout.step(Frame("gate", door.seq, door.now_ns, image))
     times = [sighting.taken_ns for sighting in door.told()]
-    young = [at for at in times if at - times[0] < S]
-    assert 8 <= len(young) <= 16
-    assert len(times) - len(young) <= 8
-    assert np.diff(times)[:3].max() <= S // 50, "the first four at once"
-    assert np.diff(young)[3:].min() >= S * 0.09, "then ten a second, while somebody comes in"
-    assert np.diff(times[len(young) :]).min() >= S * 0.19, "then five"
+    assert 8 <= len(times) <= 16
+    apart = np.diff(times)
+    assert apart[:3].max() <= S // 50, "the first four at once"
+    assert apart[3:].min() >= S * 0.1
 
 
 # Parts of the picture, masks, lines
