@@ -373,8 +373,10 @@ def film(folder: Path) -> None:
         (0.5, [], 1.0),
         (0.8, [(face, 1.15, 0.4), (face, 1.1, 0.95)], 1.0),
         (0.8, [(face, 1.15, 0.5)], 0.25),
-        (2.2, [(face, 1.15, 0.5)], 1.0),
-        (2.2, [(turned(face, 0.2), 1.15, 0.5)], 1.0),
+        # Long enough that on a busy machine too there is time between a view that is taken and the next shot:
+        # who turns before being asked is not asked.
+        (3.6, [(face, 1.15, 0.5)], 1.0),
+        (3.6, [(turned(face, 0.2), 1.15, 0.5)], 1.0),
         (2.4, [(turned(face, -0.2), 1.15, 0.5)], 1.0),
     ]
     write_film(folder, shots, 8.0)
