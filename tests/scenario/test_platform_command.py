@@ -71,7 +71,8 @@ def test_keys_are_made_joined_and_published(tmp_path: Path, capsys: pytest.Captu
         assert (code, "platform-1, platform-2" in said) == (Exit.OK, True), said
         code, said = run(capsys, "platform", "keys", "publish", tmp_path / "set.jws", *there)
         assert (code, "counts" in said) == (Exit.OK, True), said
-        assert set(bench.known.info["keys"]) == {"platform-1", "platform-2"}
+        both = {"platform-1", "platform-2"}
+        until(lambda: set(bench.known.info["keys"]) == both, what="its own word on it has come here too")
 
 
 def test_the_kill_switch_and_an_override_by_a_technician_on_the_box(
