@@ -11,9 +11,7 @@ scheduler of the machine.
 """
 
 import argparse
-import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -28,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "faults")]
 
 from broker_cluster import PASSWORD, BrokerCluster  # noqa: E402
-from crash_history import History, judge, opened  # noqa: E402
+from crash_history import History, judge, opened, tell_end  # noqa: E402
 from nats_cluster import NatsCluster, find_nats, nats_version  # noqa: E402
 from rabbit_cluster import RabbitCluster, find_rabbitmq, rabbitmq_version  # noqa: E402
 from sync_bench import AUDIENCE, DEVICE, TOPICS, Box, make_settings, until  # noqa: E402
@@ -302,16 +300,7 @@ def main() -> int:
         one_at_a_time=options.one_at_a_time,
         talks=True,
     )
-    print(json.dumps(figures, indent=1, ensure_ascii=False))
-    if options.json:
-        options.json.write_text(json.dumps(figures | {"findings": faults[:100]}, indent=1), encoding="utf-8")
-    if faults:
-        print(*faults[:100], sep="\n")
-        print(f"{len(faults)} broken promises; seed {seed}; everything is kept in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    print(f"0 lost, 0 phantom, 0 duplicate, 0 out of order, 0 double actuations, seed {seed}")
-    return 0
+    return tell_end(folder, seed, faults, figures, options.json)
 
 
 if __name__ == "__main__":

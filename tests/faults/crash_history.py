@@ -6,6 +6,7 @@ platform's table in, broken promises out (the way of Jepsen: attempts, acknowled
 """
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,3 +154,19 @@ def _unrecorded(history: History, table: Sequence[Mapping[str, Any]]) -> list[st
         for name in sorted({*begun, *ended})
         if not begun[name] == ended[name] == 1
     ]
+
+
+def tell_end(
+    folder: Path, seed: int, faults: Sequence[str], figures: Mapping[str, Any], json_file: Path | None
+) -> int:
+    """How a bench of kills ends: figures, findings, and the exit code; a red run keeps its folder."""
+    print(json.dumps(figures, indent=1, ensure_ascii=False))
+    if json_file is not None:
+        json_file.write_text(json.dumps({**figures, "findings": faults[:100]}, indent=1), encoding="utf-8")
+    if faults:
+        print(*faults[:100], sep="\n")
+        print(f"{len(faults)} broken promises; seed {seed}; everything is kept in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    print(f"0 lost, 0 phantom, 0 duplicate, 0 out of order, 0 double actuations, seed {seed}")
+    return 0

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,7 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "faults")]
 
-from crash_history import History, judge, opened  # noqa: E402
+from crash_history import History, judge, opened, tell_end  # noqa: E402
 from sync_bench import AUDIENCE, Bench  # noqa: E402
 
 from edge.faults import DELIVERY_POINTS  # noqa: E402
@@ -410,16 +409,7 @@ def main() -> int:
         protocol=options.protocol,
         talks=True,
     )
-    print(json.dumps(figures, indent=1, ensure_ascii=False))
-    if options.json:
-        options.json.write_text(json.dumps(figures | {"findings": faults[:100]}, indent=1), encoding="utf-8")
-    if faults:
-        print(*faults[:100], sep="\n")
-        print(f"{len(faults)} broken promises; seed {seed}; everything is kept in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    print(f"0 lost, 0 phantom, 0 duplicate, 0 out of order, 0 double actuations, seed {seed}")
-    return 0
+    return tell_end(folder, seed, faults, figures, options.json)
 
 
 if __name__ == "__main__":
