@@ -329,8 +329,9 @@ class Event:
     """A journaled event: committed to disk, with its place in the stream and the hash chain.
 
     Attributes:
-        id: UUIDv7. epoch: 32 hex digits, new whenever the database was made anew.
-        seq: From 1, gap-free per (epoch, stream).
+        id: UUIDv7. epoch: 32 hex digits, new whenever the database was made anew, or the platform turned out
+            to have another history.
+        seq: From 1, gap-free per (epoch, stream); an epoch that follows on another history goes on counting.
         prev: First 16 bytes of SHA-256 over the previous event's wire form in the stream, as hex;
             32 zeros for the first.
         utc_ns, clock_state, boot_id, boot_ns: When, and how far the clock could be trusted.

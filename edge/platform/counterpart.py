@@ -309,22 +309,22 @@ class Counterpart(Worker):
 
     def _acknowledge_all(self, link: MqttLink, topics: Topics, epoch: str, *, resend: bool) -> None:
         """A device is back, or we are: say what we have, also where it is nothing; it begins at once."""
-        with self._lock:
-            heads = self.ledger.heads(topics.audience, epoch)
-        for stream, seq in heads.items():
-            self._acknowledge(link, (topics.audience, epoch, stream), seq, resend=resend)
+        for stream in Stream:
+            self._acknowledge(link, (topics.audience, epoch, stream), resend=resend)
 
     def _acknowledge(
         self,
         link: MqttLink,
         place: Place,
-        upto: int,
         *,
         resend: bool = False,
         rejected: tuple[int, str] | None = None,
     ) -> None:
         device, epoch, stream = place
+        upto, digest = self.ledger.mark(place)  # whoever shares the events may have come further
         body: dict[str, object] = {"stream": stream.value, "epoch": epoch, "upto": upto}
+        if upto and digest:
+            body["digest"] = digest
         if resend or device not in self._devices:  # not even its retained state has come: it shall say it
             body["resend"] = True
         if rejected is not None:
@@ -347,14 +347,13 @@ class Counterpart(Worker):
                 log.error("%s has two histories of %s: two boxes with one identity?", place[0], place[2])
             with self._lock:
                 self._heads |= tally.heads
-            for place, head in tally.heads.items():
-                self._acknowledge(link, place, head, rejected=tally.rejected.get(place))
+            for place in tally.heads:
+                self._acknowledge(link, place, rejected=tally.rejected.get(place))
             self._repeat_at_ns = now_ns + REPEAT_ACK_NS
         elif now_ns >= self._repeat_at_ns:
             self._repeat_at_ns = now_ns + REPEAT_ACK_NS
-            for place, head in self._heads.items():
-                # Whoever shares the events may have come further.
-                self._acknowledge(link, place, self.ledger.head(place) if self._share else head)
+            for place in self._heads:
+                self._acknowledge(link, place)
 
     def _send(self, link: MqttLink) -> None:
         with self._lock:

@@ -85,8 +85,10 @@ class Tally:
         heads: Last sequence of every place that was touched; this is what to acknowledge.
         taken, duplicates, parked, refused: How many arrivals ended so.
         rejected: The event at a place that this platform will not have, and why.
-        conflicts: Places where an event has come that is not the one we have under its sequence: two boxes
-            with one identity and one history, as after copying a card.
+        conflicts: Places where an event has come that is not the one we have under its sequence, or does not
+            follow from it: two boxes with one identity and one history, as after copying a card, or a box
+            whose disk has lost what it had sent. Nothing of it is stored; the acknowledgement names the hash
+            of what is, by which the box notices and begins a new epoch.
     """
 
     heads: dict[Place, int] = field(default_factory=dict)
@@ -146,10 +148,13 @@ class Ledger:
         rows = self._read("SELECT stream, seq FROM heads WHERE device = ? AND epoch = ?", (device, epoch))
         return dict.fromkeys(Stream, 0) | {Stream(stream): int(seq) for stream, seq in rows}
 
-    def head(self, place: Place) -> int:
-        """Last sequence of one place; 0 where there is none."""
+    def mark(self, place: Place) -> tuple[int, str]:
+        """Last sequence of one place and the hash that the next event must carry, what to acknowledge.
+
+        0 where there is none; "" where the hash is not known.
+        """
         with self._lock:
-            return (self._head(place) or (0, ""))[0]
+            return self._head(place) or (0, "")
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Events per device and stream."""
@@ -161,7 +166,7 @@ class Ledger:
         return counts
 
     def broken_chains(self) -> list[Place]:
-        """Places in which an event did not carry the hash of the one before it."""
+        """Places into which an event was sent that does not carry the hash of the one before it."""
         rows = self._read("SELECT device, epoch, stream FROM heads WHERE broken > 0")
         return [(device, epoch, Stream(stream)) for device, epoch, stream in rows]
 
@@ -262,7 +267,11 @@ class Ledger:
             return
         wire: bytes | None = arrival.payload
         while wire is not None:
-            head, last_digest = self._store(place, wire, head, last_digest, utc_ns)
+            stored = self._store(place, wire, head, last_digest, utc_ns)
+            if stored is None:
+                tally.conflicts.add(place)
+                break
+            head, last_digest = stored
             tally.taken += 1
             wire = self._unpark(place, head + 1)
         tally.heads[place] = head
@@ -281,26 +290,48 @@ class Ledger:
                 tally.heads.setdefault(place, head)
                 tally.rejected[place] = (seq, why)
 
-    def _store(self, place: Place, wire: bytes, head: int, last_digest: str, utc_ns: int) -> tuple[int, str]:
-        """Keep an event; returns the new head and the hash that the next event must carry."""
+    def _store(
+        self, place: Place, wire: bytes, head: int, last_digest: str, utc_ns: int
+    ) -> tuple[int, str] | None:
+        """Keep an event; returns the new head and the hash that the next event must carry.
+
+        None, and nothing is kept, when it does not carry that of the event before it.
+        """
         device, epoch, stream = place
         event = from_wire(wire).event
-        self._database.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (device, epoch, stream.value, event.seq, event.id, event.type, utc_ns, wire),
-        )
         stand_in = stand_in_of(event)
+        if stand_in is not None and stand_in.first <= head:
+            last_digest = ""  # it stands for more than we lack, and cannot name the hash of the last we have
+        # An empty digest stands for an event that this table has never had.
+        if last_digest not in ("", event.prev):
+            self._put_head(place, head, last_digest, broken=True)
+            return None
+        if not self._is_here_from_before(place, event):
+            self._database.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (device, epoch, stream.value, event.seq, event.id, event.type, utc_ns, wire),
+            )
         if stand_in is not None:
             gone = (device, epoch, stream.value, event.seq - 1)
             if event.seq - 1 > head:
                 self._database.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", gone)
-            # One that stands for more than we lack cannot name the hash of the last that we have.
-            last_digest = "" if stand_in.first <= head else last_digest
-        # An empty digest stands for an event that this table has never had.
-        broken = last_digest not in ("", event.prev)
         new_digest = digest(wire) if stand_in is None else stand_in.digest
-        self._put_head(place, event.seq, new_digest, broken=broken)
+        self._put_head(place, event.seq, new_digest, broken=False)
         return event.seq, new_digest
+
+    def _is_here_from_before(self, place: Place, event: Event) -> bool:
+        """Whether this is an event of an earlier epoch with a new place, and its first has come."""
+        before = event.data.get("salvaged")
+        if not isinstance(before, dict):
+            return False
+        epoch, seq = before.get("epoch"), before.get("seq")
+        if not isinstance(epoch, str) or not isinstance(seq, int) or not 0 < seq < 1 << 62:
+            return False
+        rows = self._database.execute(
+            "SELECT id FROM events WHERE device = ? AND epoch = ? AND stream = ? AND seq = ?",
+            (place[0], epoch, place[2].value, seq),
+        )
+        return bool(rows) and rows[0][0] == event.id
 
     def _is_stored(self, place: Place, seq: int, wire: bytes) -> bool:
         rows = self._database.execute(

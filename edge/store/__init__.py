@@ -16,6 +16,7 @@
 """
 
 from edge.access.consent import Consent
+from edge.store.claims import CounterTooLow
 from edge.store.database import Database, DatabaseDamaged
 from edge.store.envelope import (
     CONTENT_TYPE,
@@ -36,7 +37,6 @@ from edge.store.set_snapshot import SetSnapshot
 from edge.store.set_tables import Note, Receipt
 from edge.store.sets import SetStore
 from edge.store.vault import Vault, open_vault
-from edge.store.writing import CounterTooLow
 
 __all__ = [
     "CONTENT_TYPE",

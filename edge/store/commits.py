@@ -14,9 +14,9 @@ from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.health import Alarms
+from edge.store.claims import CounterTooLow
 from edge.store.database import DatabaseDamaged, DiskFull
 from edge.store.reserve import DiskReserve
-from edge.store.writing import CounterTooLow
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)

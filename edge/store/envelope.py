@@ -155,6 +155,22 @@ def digest(wire: bytes) -> str:
     return hashlib.sha256(wire).hexdigest()[:32]
 
 
+def chained_digest(wire: bytes, epoch: str) -> str:
+    """What the event behind this one carries: its hash, or for a stand-in the hash of what it stands for.
+
+    Returns:
+        32 hex digits; "" for an event of another epoch, behind which nothing follows.
+
+    Raises:
+        EnvelopeInvalid: It is no event.
+    """
+    event = from_wire(wire).event
+    if event.epoch != epoch:
+        return ""
+    stand_in = stand_in_of(event)
+    return digest(wire) if stand_in is None else stand_in.digest
+
+
 def verify_chain(wires: Iterable[bytes], epoch: str | None = None) -> ChainBreak | None:
     """Follow sequence and hash through stored or received events, oldest first, streams mixed as they come.
 

@@ -18,6 +18,7 @@ from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.health import Alarms
 from edge.records import Event, EventDraft, Stream
+from edge.store.claims import CommandClaim, Stamp
 from edge.store.commits import CommitThread
 from edge.store.envelope import check_draft
 from edge.store.reading import EventReader
@@ -25,7 +26,7 @@ from edge.store.reserve import DiskReserve
 from edge.store.salvage import open_or_salvage
 from edge.store.saved_events import LEFT_OUT, give_places, save_events, write_note
 from edge.store.schema import MIGRATIONS, OutboxRow
-from edge.store.writing import REFUSED, SACRIFICE, CommandClaim, EventWriter, Stamp
+from edge.store.writing import FORKED, REFUSED, SACRIFICE, EventWriter
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Journal(CommitThread):
         except JournalError:
             os.close(self._lock_file)
             raise
-        self.epoch = self._writer.epoch
+        self.epoch, self._forked = self._writer.epoch, ""
         if replaced and alarms is not None:
             alarms.set(REPLACED, self.name, replaced)
 
@@ -270,6 +271,30 @@ class Journal(CommitThread):
         stamp = Stamp.now(self.clock)
         return self._wait_for(lambda: self._writer.replace(row.stream, row.seq, row.seq, REFUSED, why, stamp))
 
+    def digest_at(self, stream: Stream, seq: int) -> str:
+        """Hash of an event of the present epoch as the next one carries it; "" when it is here no more."""
+        return self._reader.digest_at(stream, seq)
+
+    def begin_epoch_soon(self, why: str) -> None:
+        """The platform has another history than this: begin a new one, within milliseconds to seconds.
+
+        ``epoch`` changes when it is on the disk; see ``EventWriter.begin_epoch``.
+
+        Args:
+            why: One line for the event and the alarm ``journal.forked``.
+
+        Raises:
+            JournalError: The journal has ended, or the disk has refused for too long.
+        """
+        stamp, left = Stamp.now(self.clock), self.epoch
+
+        def begin() -> None:
+            if self._writer.epoch == left:
+                self._writer.begin_epoch(self.path.name, why, stamp)
+                self._forked = why
+
+        self._order(begin)
+
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
         return self._reader.backlog()
@@ -306,6 +331,11 @@ class Journal(CommitThread):
         return self._writer.transaction()
 
     def _committed(self) -> None:
+        if self._writer.epoch != self.epoch:
+            self.epoch = self._reader.epoch = self._writer.epoch
+            log.error("a new epoch begins: %s", self._forked)
+            if self._alarms is not None:
+                self._alarms.set(FORKED, self.name, self._forked)
         if events := tuple(self._writer.written):
             for listener in self._listeners:
                 listener(events)

@@ -10,6 +10,7 @@ from typing import Any
 from edge.errors import JournalError
 from edge.records import Stream
 from edge.store.database import Database, Row
+from edge.store.envelope import EnvelopeInvalid, chained_digest
 from edge.store.schema import MIGRATIONS, OutboxRow
 
 _COLUMNS = "SELECT id, stream, seq, payload FROM events"
@@ -81,6 +82,17 @@ class EventReader:
         """Sequence of the last event per stream that has ever had one."""
         rows = self._query("SELECT stream, seq FROM heads")
         return {Stream(name): int(seq) for name, seq in rows}
+
+    def digest_at(self, stream: Stream, seq: int) -> str:
+        """Hash of one event of the present epoch, as the next one carries it; "" when it is here no more."""
+        rows = self._query("SELECT payload FROM events WHERE stream = ? AND seq = ?", (stream.value, seq))
+        if rows:
+            try:
+                return chained_digest(rows[0][0], self.epoch)
+            except EnvelopeInvalid:  # damaged on the disk: nothing is known
+                return ""
+        heads = self._query("SELECT digest FROM heads WHERE stream = ? AND seq = ?", (stream.value, seq))
+        return str(heads[0][0]) if heads and seq else ""
 
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""

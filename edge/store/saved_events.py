@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from edge.errors import JournalError
 from edge.records import EventDraft, Stream
+from edge.store.claims import Stamp
 from edge.store.database import Database, Row
 from edge.store.envelope import EnvelopeInvalid, digest, from_wire
 from edge.store.salvage import Salvage, read_from_both_ends
 from edge.store.standin import TYPE as STAND_IN
-from edge.store.writing import EventWriter, Stamp
+from edge.store.writing import EventWriter
 
 log = logging.getLogger(__name__)
 
@@ -56,18 +57,7 @@ def give_places(writer: EventWriter, database: Database, subject: str, now: Stam
     note = json.loads(notes[0][0])
     writer.add_event(EventDraft(Stream.ALARM, "journal.replaced", subject, note), now)
     for (payload,) in database.execute("SELECT payload FROM salvaged ORDER BY id"):
-        event = from_wire(payload).event
-        if event.type == STAND_IN:  # it stood for events of a chain that is no more
-            continue
-        place = {"epoch": event.epoch, "seq": event.seq, "boot": event.boot_id}
-        draft = EventDraft(
-            event.stream, event.type, event.subject, {**event.data, "salvaged": place}, event.chain
-        )
-        stamp = Stamp(event.id, event.utc_ns, event.clock_state, event.boot_ns)
-        try:
-            writer.add_event(draft, stamp)
-        except ValueError as error:
-            log.error("event %s %d cannot be written again: %s", event.stream.value, event.seq, error)
+        writer.add_again(payload)
     database.execute("DELETE FROM salvaged")
     database.execute("DELETE FROM state WHERE key = ?", (NOTE,))
     return str(note["explanation"])

@@ -1,65 +1,30 @@
 """What may be written to ``events.db``, each as one step of a transaction, by the journal's thread alone."""
 
 import json
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, Clock
-from edge.errors import EdgeError, Exit
-from edge.records import Event, EventDraft, Stream, new_id
+from edge.records import Event, EventDraft, Stream
+from edge.store.claims import CommandClaim, CounterTooLow, Stamp, Unfinished
 from edge.store.database import Database, Row
 from edge.store.envelope import FIRST_PREV, digest, from_wire, to_wire
 from edge.store.schema import UNKNOWN
+from edge.store.standin import TYPE as STAND_IN
 from edge.store.standin import StandIn, stand_in_of
+
+log = logging.getLogger(__name__)
 
 DAY_NS = 86_400 * NS_PER_S
 LEDGER_DAYS = 7
 
 REFUSED = "refused"
 SPACE = "space"
+FORKED = "journal.forked"
 SACRIFICE = (Stream.SYS, Stream.PLATE, Stream.BARRIER, Stream.ALARM)
 """Whose unacknowledged events are given up first when there is no room; ``access`` and ``audit`` never."""
-
-
-class CounterTooLow(EdgeError, ValueError):
-    """A command carries a counter that its key has already used or passed."""
-
-    exit_code = Exit.REFUSED
-
-
-@dataclass(frozen=True, slots=True)
-class CommandClaim:
-    """What the journal keeps of a signed command: its id, the signing key, that key's counter, its expiry."""
-
-    jti: str
-    kid: str
-    ctr: int
-    exp_utc_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """What the last run accepted and did not finish: ids of actuations, jti of commands."""
-
-    actuations: tuple[str, ...]
-    commands: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """When something happened, taken where it happened and not where it was written."""
-
-    id: str
-    utc_ns: int
-    clock_state: str
-    boot_ns: int
-
-    @classmethod
-    def now(cls, clock: Clock) -> "Stamp":
-        """Stamp with this moment; UTC is cut to microseconds, which is what the wire carries."""
-        return cls(new_id(), clock.utc_ns() // 1000 * 1000, clock.state().value, clock.boot_ns())
 
 
 class EventWriter:
@@ -89,13 +54,13 @@ class EventWriter:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, on the disk when the block ends; sequences that were undone are given again."""
-        before = dict(self._heads)
+        before, epoch = dict(self._heads), self.epoch
         self.written = []
         try:
             with self._database.transaction():
                 yield
         except BaseException:
-            self._heads = before
+            self._heads, self.epoch = before, epoch
             self.written = []
             raise
 
@@ -244,6 +209,48 @@ class EventWriter:
             (upto, stream.value),
         )
         return upto - acked
+
+    def begin_epoch(self, subject: str, why: str, stamp: Stamp) -> int:
+        """Begin another history, because the platform has another one than this under the present epoch.
+
+        What it has not acknowledged is written again, under the old id and with a member ``salvaged``; every
+        stream goes on counting behind what it has acknowledged. What it has acknowledged stays as it is.
+
+        Returns:
+            How many events have a new place.
+        """
+        rows = self._database.execute(
+            "SELECT events.id, payload FROM events JOIN heads USING (stream)"
+            " WHERE events.seq > heads.acked_seq ORDER BY events.id"
+        )
+        for row_id, _ in rows:
+            self._database.execute("DELETE FROM events WHERE id = ?", (row_id,))
+        left, self.epoch = self.epoch, secrets.token_hex(16)
+        self._database.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (self.epoch,))
+        self._database.execute("UPDATE heads SET seq = acked_seq, digest = ?", (FIRST_PREV,))
+        heads = self._database.execute("SELECT stream, seq FROM heads")
+        self._heads = {Stream(stream): (int(seq), FIRST_PREV) for stream, seq in heads}
+        data = {"left": left, "again": len(rows), "explanation": why}
+        news = self.add_event(EventDraft(Stream.ALARM, FORKED, subject, data), stamp)
+        for _, payload in rows:
+            self.add_again(payload)
+        self.written = [news]  # the others are news to nobody here
+        return len(rows)
+
+    def add_again(self, payload: bytes) -> None:
+        """Give an event of an epoch that is over a place in this one: its id and its time stay."""
+        event = from_wire(payload).event
+        if event.type == STAND_IN:  # it stood for events of a chain that is no more
+            return
+        place = {"epoch": event.epoch, "seq": event.seq, "boot": event.boot_id}
+        draft = EventDraft(
+            event.stream, event.type, event.subject, {**event.data, "salvaged": place}, event.chain
+        )
+        stamp = Stamp(event.id, event.utc_ns, event.clock_state, event.boot_ns)
+        try:
+            self.add_event(draft, stamp)
+        except ValueError as error:
+            log.error("event %s %d cannot be written again: %s", event.stream.value, event.seq, error)
 
     def replace(self, stream: Stream, first: int, last: int, why: str, explanation: str, stamp: Stamp) -> int:
         """Put one stand-in in the place of unacknowledged events; returns how many are gone.

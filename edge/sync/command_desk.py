@@ -14,10 +14,10 @@ from edge.clock import NS_PER_S, Clock
 from edge.errors import EdgeError, JournalError
 from edge.faults import fault_point
 from edge.records import EventDraft, JsonObject, Stream
+from edge.store.claims import CounterTooLow
 from edge.store.envelope import from_wire
 from edge.store.journal import Journal
 from edge.store.schema import OutboxRow
-from edge.store.writing import CounterTooLow
 from edge.sync.commands import (
     CHALLENGE_LIFE_S,
     Code,

@@ -12,6 +12,7 @@ from edge.clock import NS_PER_S
 from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.records import Event, Stream
+from edge.store.envelope import chained_digest
 from edge.store.journal import Journal
 from edge.store.schema import OutboxRow
 from edge.sync.mqtt_link import MqttLink
@@ -21,6 +22,8 @@ from edge.sync.session import Delivered
 from edge.sync.topics import Topics
 
 log = logging.getLogger(__name__)
+
+FORK_PAUSE_NS = 600 * NS_PER_S
 
 
 class Delivery:
@@ -35,11 +38,16 @@ class Delivery:
         drain_rate: float = 0.0,
     ) -> None:
         self._journal, self._topics, self._wake = journal, topics, wake
+        self._window = window
         self._outbox = Outbox(window, journal.first_wanted(), journal.last_written(), drain_rate)
         self._committed: deque[Stream] = deque()
         self._acks: dict[Stream, Ack] = {}
         self._rejected: list[Ack] = []
         self._poison: list[tuple[OutboxRow, str]] = []
+        self._epoch = journal.epoch
+        self._agreed: dict[Stream, int] = {}
+        self._forked_ns: int | None = None
+        self._is_forking = self._wants_anew = False
         self.acknowledged = self.parked = 0
         self.last_ack_ns = 0
         self.last_parked = ""
@@ -65,6 +73,7 @@ class Delivery:
 
     def restart(self, window: int) -> None:
         """The connection is new; begin behind what the platform has acknowledged."""
+        self._agreed.clear()
         try:
             written = self._journal.last_written()
         except JournalError:  # its own alarm stands; without it nothing counts as a backlog
@@ -82,7 +91,7 @@ class Delivery:
 
     def note(self, ack: Ack) -> None:
         """The platform's word, to be settled soon; cumulative, so only the highest matters."""
-        if ack.epoch == self._journal.epoch:
+        if ack.epoch == self._epoch:
             before = self._acks.get(ack.stream, ack)
             resend = ack.resend or before.resend
             if ack.refused:
@@ -96,10 +105,13 @@ class Delivery:
             JournalError: The journal takes nothing; call again.
         """
         news = False
+        self._follow_epoch()
         while self._acks:
             stream, ack = next(iter(self._acks.items()))
             self._outbox.heard(stream)
-            if self._outbox.is_plausible(stream, ack.upto):
+            if fork := self._fork(ack):
+                self._leave(fork, now_ns)
+            elif self._outbox.is_plausible(stream, ack.upto):
                 # The next events need not wait for the disk: what is lost of this in a crash is sent again.
                 if ack.upto:
                     fault_point("delivery.acknowledged")
@@ -114,6 +126,47 @@ class Delivery:
         self._rejected.clear()
         self._park()
         return news
+
+    def wants_anew(self) -> bool:
+        """Whether the link is to be made anew, so that will, state and birth name a new epoch; told once."""
+        wants, self._wants_anew = self._wants_anew, False
+        return wants
+
+    def _fork(self, ack: Ack) -> str:
+        """How the platform's history differs from ours, or ""; only one that gives its hash can tell."""
+        if not ack.digest or ack.upto == self._agreed.get(ack.stream):
+            return ""
+        if not self._outbox.is_plausible(ack.stream, ack.upto):
+            return f"the platform has {ack.stream.value} {ack.upto}, which was never written here"
+        sent = self._outbox.payload_of(ack.stream, ack.upto)
+        ours = (
+            self._journal.digest_at(ack.stream, ack.upto) if sent is None else chained_digest(sent, ack.epoch)
+        )
+        if ours and ours != ack.digest:
+            return f"the platform has another {ack.stream.value} {ack.upto} than was written here"
+        self._agreed[ack.stream] = ack.upto
+        return ""
+
+    def _leave(self, fork: str, now_ns: int) -> None:
+        """Begin a new epoch, at most one in ten minutes, whatever the platform says."""
+        if self._is_forking or (self._forked_ns is not None and now_ns - self._forked_ns < FORK_PAUSE_NS):
+            log.debug("not settled: %s", fork)
+            return
+        self._journal.begin_epoch_soon(f"{fork}; what it has not acknowledged is sent again, in a new epoch")
+        self._is_forking, self._forked_ns = True, now_ns
+
+    def _follow_epoch(self) -> None:
+        """Once the journal has begun a new epoch, begin behind what was acknowledged of the old one."""
+        if self._epoch == self._journal.epoch:
+            return
+        wanted, written = self._journal.first_wanted(), self._journal.last_written()
+        self._outbox = Outbox(self._window, wanted, written, self._outbox.drain_rate)
+        self._epoch = self._journal.epoch
+        self._acks.clear()
+        self._rejected.clear()
+        self._poison.clear()
+        self._agreed.clear()
+        self._is_forking, self._wants_anew = False, True
 
     def _park(self) -> None:
         """Put a stand-in in the place of what nobody will have, so that the stream goes on."""
@@ -133,6 +186,8 @@ class Delivery:
         Raises:
             JournalError: It cannot be read.
         """
+        if self._is_forking:
+            return
         committed = set()
         while self._committed:
             committed.add(self._committed.popleft())

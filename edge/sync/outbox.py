@@ -229,6 +229,11 @@ class Outbox:
         """Whether an acknowledgement may be believed: nobody has what was never sent."""
         return 0 <= upto <= self._flows[stream].sent
 
+    def payload_of(self, stream: Stream, seq: int) -> bytes | None:
+        """The bytes of an event that is in flight; None when it is not."""
+        rows = (row for row, _, _ in self._flows[stream].in_flight if row.seq == seq)
+        return next((row.payload for row in rows), None)
+
     def heard(self, stream: Stream) -> None:
         """The platform spoke of this stream: it listens, so there is no reason to wait any longer."""
         flow = self._flows[stream]

@@ -5,6 +5,7 @@ connection has begun, carries the older number, and the platform passes it over.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from edge.sync.topics import Topics
 SCHEMA = 1
 ACK_LIMIT = 4096
 WHY_LIMIT = 200
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 KILL_ALARM = "kill_switch.thrown"
 
 
@@ -36,6 +38,8 @@ class Ack:
     """The platform has all of a stream of an epoch up to ``upto``.
 
     Attributes:
+        digest: Hash of that event as the platform has it (``edge.store.envelope.digest``); "" when it does
+            not say. Another one than ours means that its history is not ours.
         resend: It has just come (back) and may have missed what was sent before: send all behind it again.
         refused: Sequence of an event that it will not have; 0 for none.
         why: Its words for that.
@@ -47,6 +51,7 @@ class Ack:
     resend: bool = False
     refused: int = 0
     why: str = ""
+    digest: str = ""
 
 
 def will(topics: Topics, *, conn: int, epoch: str) -> Will:
@@ -105,7 +110,10 @@ def read_ack(payload: bytes) -> Ack | None:
     if not isinstance(refused, int) or isinstance(refused, bool) or refused <= upto:
         refused = 0
     why = str(body.get("why", ""))[:WHY_LIMIT] if refused else ""
-    return Ack(Stream(stream), epoch, upto, body.get("resend") is True, refused, why)
+    digest = body.get("digest")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        digest = ""
+    return Ack(Stream(stream), epoch, upto, body.get("resend") is True, refused, why, digest)
 
 
 def rfc3339(utc_ns: int) -> str:

@@ -373,7 +373,7 @@ class Uplink(Worker):
             self._state_stale = False
             self._announcer.state()
         self._note()
-        self._moving = self._asides.wants_anew(self._sync) or self._moving
+        self._moving = self._delivery.wants_anew() or self._asides.wants_anew(self._sync) or self._moving
         if not self._connected_ns:
             return
         self._rivals.stands((now_ns - self._connected_ns) / NS_PER_S)

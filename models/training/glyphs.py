@@ -5,8 +5,9 @@ packed to bits), stretched to fill the box. One more face, ``strokes``, is not i
 lines (`models.training.glyph_strokes`), drawn with a 5 mm pen when they are needed. The faces in the file are
 
 - outlines of free fonts, rasterised once by ``python -m models.training.glyphs`` (needs Pillow and the Debian
-  12 packages named in `FONTS`): Noto Sans CJK under the SIL Open Font License 1.1, Open Sans and Roboto under
-  Apache-2.0. The bitmaps are a picture of the letters, not a font; notices are in README.md beside this file.
+  12 packages named in `FONTS`): Noto Sans and Serif CJK and LXGW WenKai under the SIL Open Font License 1.1,
+  Droid Sans Fallback, Open Sans and Roboto under Apache-2.0. The bitmaps are a picture of the letters, not a
+  font; notices are in README.md beside this file.
 
 At run time only numpy and OpenCV are needed. A shape is returned as a signed distance field, so that the
 caller can draw it at any size, any weight and with one pen width in both directions.
@@ -35,6 +36,8 @@ LATIN: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHINESE: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼警学挂港澳使领试超应急民航"
 
 _NOTO: Final = "/usr/share/fonts/opentype/noto/NotoSansCJK-{}.ttc"
+_SERIF: Final = "/usr/share/fonts/opentype/noto/NotoSerifCJK-{}.ttc"
+_WENKAI: Final = "/usr/share/fonts/truetype/lxgw-wenkai/LXGWWenKai-{}.ttf"
 _OPEN: Final = "/usr/share/fonts/truetype/open-sans/OpenSans-{}.ttf"
 _ROBOTO: Final = "/usr/share/fonts/truetype/roboto/unhinted/RobotoCondensed-{}.ttf"
 FONTS: Final[dict[str, tuple[str, int, str]]] = {
@@ -45,6 +48,13 @@ FONTS: Final[dict[str, tuple[str, int, str]]] = {
     "noto-regular": (_NOTO.format("Regular"), 2, CHINESE + LATIN),
     "noto-medium": (_NOTO.format("Medium"), 2, CHINESE),
     "noto-bold": (_NOTO.format("Bold"), 2, CHINESE + LATIN),
+    "serif-regular": (_SERIF.format("Regular"), 2, CHINESE),
+    "serif-bold": (_SERIF.format("Bold"), 2, CHINESE),
+    # fonts-droid-fallback 6.0.1r16, Apache-2.0
+    "droid": ("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf", 0, CHINESE),
+    # fonts-lxgw-wenkai 1.250, SIL OFL 1.1
+    "wenkai-regular": (_WENKAI.format("Regular"), 0, CHINESE),
+    "wenkai-bold": (_WENKAI.format("Bold"), 0, CHINESE),
     # fonts-open-sans 1.11, Apache-2.0
     "open-regular": (_OPEN.format("Regular"), 0, LATIN),
     "open-condensed-bold": (_OPEN.format("CondBold"), 0, LATIN),
@@ -52,7 +62,7 @@ FONTS: Final[dict[str, tuple[str, int, str]]] = {
     "roboto-light": (_ROBOTO.format("Light"), 0, LATIN),
     "roboto-bold": (_ROBOTO.format("Bold"), 0, LATIN),
 }
-"""Fonts that were rasterised."""
+"""Fonts that were rasterised. Chinese characters are of four hands, since no free one is the plates' own."""
 
 LATIN_FACES: Final = ("strokes", *(name for name, (_, _, has) in FONTS.items() if LATIN in has))
 CHINESE_FACES: Final = tuple(name for name, (_, _, has) in FONTS.items() if CHINESE in has)

@@ -21,7 +21,7 @@ from models.errors import ModelNotFound, PictureUnusable
 from models.plate.grammar import ALPHABET
 from models.plate.lattice_reader import SLOTS
 from models.results import BgrImage
-from models.training.crops import Surrounding
+from models.training.crops import Surrounding, chinese_pen_mm
 from models.training.glyphs import CHINESE_FACES, MARGIN_MM, distance_field
 
 
@@ -203,7 +203,7 @@ def other_province(rng: np.random.Generator, crop: LabelledCrop, province: str) 
     face = str(rng.choice(CHINESE_FACES))
     box = (max(8, round(right - left)), max(8, round(bottom - top)))
     field = distance_field(province, face, box[0], box[1])
-    pen = {"noto-thin": 1.6, "noto-light": 1.0, "noto-regular": 0.5}.get(face, 0.0) + rng.normal(0.4, 0.4)
+    pen = chinese_pen_mm(rng, face) + 0.4
     cover = np.zeros((height * times, round(width * _HEAD_SHARE) * times), np.float32)
     y, x = round(top) - MARGIN_MM, round(left) - MARGIN_MM
     y0, x0 = max(0, y), max(0, x)

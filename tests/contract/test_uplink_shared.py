@@ -72,7 +72,7 @@ def test_what_one_worker_parked_another_puts_in_its_place(tmp_path: Path) -> Non
     assert take(one, 3, 100) == (0, 1)
     assert take(other, 2, 101) == (0, 1)
     assert take(one, 1, 102) == (3, 0)
-    assert (one.head(place), other.head(place)) == (3, 3)
+    assert (one.mark(place)[0], other.mark(place)[0]) == (3, 3)
     one.close()
     other.close()
 

@@ -18,6 +18,7 @@ from drivers.reader.cards import with_parity
 from drivers.simulated.readers import SimulatedBridge
 from edge.access import Person
 from edge.hatch import request
+from edge.store.envelope import verify_chain
 
 pytestmark = pytest.mark.mosquitto
 
@@ -118,7 +119,7 @@ class Scene:
             readers={"front": {"type": "bridge", "port": str(folder / "bridge"), "lane": "door"}},
             store={"reserve_mb": 0, "when_unwritable": policy},
         )
-        self._residents = 0
+        self.residents = 0
 
     def prepare(self) -> None:
         """Everything that a box has written by its second day."""
@@ -154,8 +155,8 @@ class Scene:
 
     def somebody_comes(self) -> None:
         """Another resident each time, so that nobody is only a visit that goes on."""
-        self._residents += 1
-        self.bridge.present(1, with_parity(f"{212 << 16 | self._residents:024b}"))
+        self.residents += 1
+        self.bridge.present(1, with_parity(f"{212 << 16 | self.residents:024b}"))
 
     def is_let_in(self, what: str) -> None:
         until(lambda: self.box.edges(LOCK)[-1:] != [True], WITHIN_S, "the door is locked again")
@@ -224,9 +225,6 @@ def test_OPS_1_a_full_disk_does_as_configured_and_when_there_is_room_all_is_deli
     assert scene.box.stop() == 0
 
 
-# One run in about thirty ended with two histories of a stream: the platform had an event that the mended disk
-# had not. Why is not known yet; until then this is watched and is no proof.
-@pytest.mark.xfail(strict=False, reason="one run in about thirty forks a stream; its cause is not known")
 @pytest.mark.parametrize("policy", ["closed"])  # "open" passes too
 def test_OPS_1_a_disk_that_turns_read_only_does_as_configured_and_once_mended_all_is_as_before(
     scene: Scene, policy: str
@@ -250,6 +248,13 @@ def test_OPS_1_a_disk_that_turns_read_only_does_as_configured_and_once_mended_al
     scene.start()
     scene.is_let_in("the card was mended")
     scene.box.wait_delivered(WITHIN_S)
-    assert scene.box.stored()[: len(before)] == before
-    assert scene.box.platform.ledger.broken_chains() == []
+    # One run in about thirty: the disk has lost an event that it had called written, and the platform has it.
+    # Then the box goes on in a new epoch (tests/contract/test_uplink_forks.py).
+    stored = scene.box.stored()
+    assert stored[: len(before)] == before
+    assert len({event["id"] for event in stored}) == len(stored)
+    assert verify_chain(scene.box.platform.ledger.payloads(AUDIENCE)) is None
+    decided = [event["data"]["subject"] for event in stored if "access.decided" in event["type"]]
+    assert decided[0] == "resident-1"
+    assert decided[-1] == f"resident-{scene.residents}", "who came when the card was mended"
     assert scene.box.stop() == 0

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from edge.clock import NS_PER_S
 from edge.platform.ledger import PARKED_S, Arrival, Ledger, Tally
 from edge.records import Event, Stream
-from edge.store.envelope import FIRST_PREV, digest, to_wire
+from edge.store.envelope import FIRST_PREV, digest, from_wire, to_wire
 
 DEVICE = "park/gate-7"
 EPOCH = "ab" * 16
@@ -104,9 +105,37 @@ def test_two_boxes_with_one_identity_are_noticed(ledger: Ledger) -> None:
     assert take(ledger, history(3)).conflicts == set()
 
 
-def test_a_broken_hash_chain_is_kept_and_named(ledger: Ledger) -> None:
-    take(ledger, [history(1)[0], history(2, word="-other")[1]])
-    assert ledger.broken_chains() == [(DEVICE, EPOCH, Stream.ACCESS)]
+def test_what_does_not_follow_is_not_stored_and_the_place_is_named(ledger: Ledger) -> None:
+    place = (DEVICE, EPOCH, Stream.ACCESS)
+    first, second, third = history(3)
+    tally = take(ledger, [first, *history(3, word="-other")[1:]])
+    assert (tally.taken, tally.parked, tally.conflicts, tally.heads) == (1, 1, {place}, {place: 1})
+    assert ledger.broken_chains() == [place]
+    assert ledger.payloads(DEVICE) == [first.payload]
+    assert ledger.mark(place) == (1, digest(first.payload)), "by which the box will notice"
+    tally = take(ledger, [second])  # the right one after all; the other third was waiting for its turn
+    assert (tally.taken, tally.conflicts) == (1, {place})
+    assert take(ledger, [third]).taken == 1
+    assert ledger.payloads(DEVICE) == [first.payload, second.payload, third.payload]
+
+
+def test_DEL_2_an_event_that_came_in_an_earlier_epoch_already_is_not_doubled(ledger: Ledger) -> None:
+    arrivals = history(3)
+    take(ledger, arrivals)
+    prev = FIRST_PREV
+    again = []
+    for seq, arrival in enumerate((*arrivals[1:], history(4, word="-other")[3]), 2):
+        event = from_wire(arrival.payload).event
+        data = {**event.data, "salvaged": {"epoch": EPOCH, "seq": event.seq, "boot": "b"}}
+        wire = to_wire(replace(event, epoch="cd" * 16, seq=seq, prev=prev, data=data), "park", "gate-7")
+        prev = digest(wire)
+        again.append(Arrival(DEVICE, arrival.stream, wire))
+    ledger.begin_at(DEVICE, "cd" * 16, Stream.ACCESS, 2)
+    assert take(ledger, again).heads == {(DEVICE, "cd" * 16, Stream.ACCESS): 4}
+    assert [from_wire(wire).event.id for wire in ledger.payloads(DEVICE)] == [
+        "0198-access-1", "0198-access-2", "0198-access-3", "0198-access-4-other"
+    ]  # fmt: skip
+    assert ledger.broken_chains() == []
 
 
 def test_an_unknown_box_may_begin_behind_what_was_acknowledged_once_and_a_known_one_may_not(

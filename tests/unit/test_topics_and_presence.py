@@ -50,6 +50,10 @@ def test_any_topic_is_ours_or_none(topic: str) -> None:
 def test_an_acknowledgement_is_read() -> None:
     body = {"stream": "access", "epoch": "e", "upto": 7, "have": []}
     assert read_ack(json.dumps(body).encode()) == Ack(Stream.ACCESS, "e", 7)
+    hashed = read_ack(json.dumps(body | {"digest": "0f" * 16}).encode())
+    assert hashed == Ack(Stream.ACCESS, "e", 7, digest="0f" * 16)
+    for odd in ("", "0F" * 16, "0f" * 17, 7, None, ["0f" * 16]):
+        assert read_ack(json.dumps(body | {"digest": odd}).encode()) == Ack(Stream.ACCESS, "e", 7)
     assert read_ack(json.dumps(body | {"resend": True}).encode()) == Ack(Stream.ACCESS, "e", 7, resend=True)
 
 
