@@ -19,12 +19,15 @@ from models.plate.lattice_reader import CROP_PX
 from models.plate.refiner import PATCH_PX
 from models.runtime import open_session
 from models.training.nets import DetectorNet, ReaderNet, RefinerNet
+from models.training.smaller import drawn_crops, to_eight_bits
 
 log = logging.getLogger(__name__)
 
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "weights"
 _OPSET: Final = 17
 _AGREE: Final = 2e-3
+_SHOWN: Final = 512
+_SAME: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,17 @@ class Part:
     outputs: tuple[str, ...]
     free_size: bool
     text: str
+    eight_bits: bool = False
 
 
 PARTS: Final[Mapping[str, Part]] = {
     "plate_reader": Part(
-        ReaderNet, CROP_PX, ("characters", "kinds"), False, "uint8 BGR crops (n, 48, 144, 3), cut by rectify"
+        ReaderNet,
+        CROP_PX,
+        ("characters", "kinds"),
+        False,
+        "uint8 BGR crops (n, 48, 144, 3), cut by rectify",
+        eight_bits=True,
     ),
     "plate_refiner": Part(
         RefinerNet,
@@ -101,7 +110,26 @@ def export(name: str, weights: Path, target: Path) -> Path:
         if apart > _AGREE:
             raise ModelMismatch(name, f"the exported file computes something else (by {apart:.2g})")
     log.info("%s: %d bytes", path, path.stat().st_size)
+    if part.eight_bits:
+        _shrink(path)
     return path
+
+
+def _shrink(path: Path) -> None:
+    """Put the net into eight bits, and see that it still reads what it read.
+
+    Raises:
+        ModelMismatch: It reads otherwise.
+    """
+    shown = drawn_crops(_SHOWN, 88)
+    before = open_session(path).run(shown)[0].argmax(axis=-1)
+    to_eight_bits(path)
+    same = float((open_session(path).run(shown)[0].argmax(axis=-1) == before).mean())
+    log.info("%s: %.2f %% of the characters as before", path, 100 * same)
+    if same < _SAME:
+        raise ModelMismatch(
+            path.stem, f"in eight bits only {100 * same:.1f} % of the characters are the same"
+        )
 
 
 def write_entry(path: Path, made: str, metrics: Mapping[str, float | str], target: Path) -> None:

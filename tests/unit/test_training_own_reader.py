@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from models.plate.lattice_reader import (
     loosen,
     rectify,
 )
-from models.runtime import Tensor
+from models.runtime import Tensor, open_session
 from models.training.plates import draw_plate
 
 
@@ -194,3 +195,25 @@ def test_the_refiners_examples_say_how_far_the_true_corners_lie_from_the_found_o
         assert cut.shape == (64, 128, 3)
         assert np.abs(wanted).max() < 1.5
         assert blue > red - 30
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Iterating over a tensor")
+def test_a_reader_in_eight_bits_is_small_and_answers_as_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch = pytest.importorskip("torch", reason="the extra train is not installed")
+    pytest.importorskip("onnx", reason="the extra train is not installed")
+    from models.training import export
+    from models.training.nets import ReaderNet
+
+    torch.manual_seed(1)
+    torch.save(ReaderNet().state_dict(), tmp_path / "reader.pt")
+    with caplog.at_level("INFO"):
+        path = export.export("plate_reader", tmp_path / "reader.pt", tmp_path)
+    assert path.stat().st_size < 500_000
+    assert "of the characters as before" in caplog.text
+    session = open_session(path)
+    characters, kinds = session.run(np.zeros((3, CROP_PX[1], CROP_PX[0], 3), np.uint8))
+    assert characters.shape == (3, SLOTS, EMPTY + 1)
+    assert kinds.shape == (3, len(KINDS))
+    assert np.exp(characters).sum(axis=-1) == pytest.approx(1.0, abs=1e-3)
