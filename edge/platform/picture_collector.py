@@ -9,23 +9,20 @@ from edge.jws import JwsError
 from edge.platform.counterpart import LEDGER_FILE
 from edge.platform.ledger import Ledger
 from edge.platform.pictures import PictureShelf
-from edge.platform.steady_link import SteadyLink
+from edge.platform.steady_link import SteadyWorker
 from edge.store.envelope import json_bytes
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.picture_upload import ack_topic, read_part
-from edge.sync.session import Connected, Login, ProtocolChoice, Received
+from edge.sync.session import Login, ProtocolChoice, Received
 from edge.sync.topics import ROOT, parse
-from edge.sync.waker import Waker
-from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
-TURN_S = 0.2
 FOLLOW_NS = 2 * NS_PER_S
 UP_FILTER = f"{ROOT}/+/+/pic/up"
 
 
-class PictureCollector(Worker):
+class PictureCollector(SteadyWorker):
     """Takes pictures from all boxes of a broker, beside a ``Counterpart`` with the same folder.
 
     Thread: its own.
@@ -54,41 +51,19 @@ class PictureCollector(Worker):
         Raises:
             JournalError: The ledger cannot be opened.
         """
-        super().__init__("picture-collector", clock, stalls_after_s=60.0)
+        super().__init__("picture-collector", login, clock, protocol, reconnect_max_s)
         self.shelf = PictureShelf(folder)
         self._ledger = Ledger(folder / LEDGER_FILE)
-        self._waker = Waker()
-        self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
         self._follow_ns = 0
         self._filter = f"$share/{share}/{UP_FILTER}" if share else UP_FILTER
-
-    def stop(self) -> None:
-        """Ask the thread to end."""
-        super().stop()
-        self._waker.wake()
 
     def close(self) -> None:
         """End the thread and close the ledger."""
         super().close()
-        self._waker.close()
         self._ledger.close()
 
-    def work(self) -> None:
-        """Connect and take, until stopped."""
-        try:
-            while not self.stopping.is_set():
-                for event in self._steady.turn(TURN_S):
-                    link = self._steady.online
-                    match event:
-                        case Connected() if link is not None:
-                            link.subscribe((self._filter,))
-                        case Received() if link is not None:
-                            self._take(link, event)
-                            link.acknowledge(event)
-                self._follow()
-                self.beat()
-        finally:
-            self._steady.close()
+    def _subscribe(self, link: MqttLink) -> None:
+        link.subscribe((self._filter,))
 
     def _take(self, link: MqttLink, message: Received) -> None:
         address = parse(message.topic)
@@ -102,7 +77,7 @@ class PictureCollector(Worker):
             return
         link.publish(ack_topic(address.topics), json_bytes(answer))
 
-    def _follow(self) -> None:
+    def _turned(self) -> None:
         now_ns = self.clock.boot_ns()
         if now_ns < self._follow_ns:
             return

@@ -24,12 +24,12 @@ from edge.jws import JwsError, decode_part, parse_object
 from edge.platform.set_files import find_snapshot, write_snapshot
 from edge.platform.set_table import NOTHING, Entry, SetTable
 from edge.platform.signer import Signer
-from edge.platform.steady_link import SteadyLink
+from edge.platform.steady_link import SteadyWorker
 from edge.store.items import DEL
 from edge.store.scope_layer import face_content
 from edge.store.sealing import wrap
 from edge.sync.mqtt_link import MqttLink
-from edge.sync.session import Connected, Login, ProtocolChoice, Received
+from edge.sync.session import Login, ProtocolChoice, Received
 from edge.sync.set_documents import (
     CHUNK_BYTES,
     Manifest,
@@ -46,14 +46,11 @@ from edge.sync.set_documents import (
 )
 from edge.sync.set_topics import ScopeTopics, answer_topic, parse_request, request_filter
 from edge.sync.topics import Topics
-from edge.sync.waker import Waker
-from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
 SETS_FILE, SNAPSHOTS_FOLDER = "sets.db", "snapshots"
 PERMITS = "permits"
-TURN_S = 0.2
 ISSUE_AGAIN_NS = 3600 * NS_PER_S
 DELTA_LIMIT = 5000
 """More changes than this, and buckets or a snapshot are the better way."""
@@ -66,7 +63,7 @@ LONGEST_SPREAD_S = 6 * 3600
 _PERMIT_FIELDS = ("valid_from", "valid_to", "zones", "id")
 
 
-class SetPublisher(Worker):
+class SetPublisher(SteadyWorker):
     """The platform's thread for sets, with a connection of its own.
 
     Thread: ``set-publisher``; the public methods from any. Those that publish commit before they return.
@@ -101,14 +98,12 @@ class SetPublisher(Worker):
         Raises:
             JournalError: The table cannot be opened. SettingsError: There is no key.
         """
-        super().__init__("set-publisher", clock, stalls_after_s=60.0)
+        super().__init__("set-publisher", login, clock, protocol, reconnect_max_s)
         self.signer = Signer.load(folder)
         self.table = SetTable(folder / SETS_FILE)
         self.snapshots = folder / SNAPSHOTS_FOLDER
         self.url = url.rstrip("/")
         self.tenant, self._max_stale_s, self._bytes_per_s = tenant, max_stale_s, bytes_per_s
-        self._waker = Waker()
-        self._steady = SteadyLink(login, clock, self._waker, protocol, reconnect_max_s)
         self._publishing = threading.Lock()
         self._to_publish: deque[tuple[str, bytes, bool]] = deque()
         self._manifests: dict[tuple[str, str], Manifest] = {}
@@ -198,38 +193,18 @@ class SetPublisher(Worker):
             self._changed.wait(0.05)
         return False
 
-    def stop(self) -> None:
-        """Ask the thread to end."""
-        super().stop()
-        self._waker.wake()
-
     def close(self) -> None:
         """End the thread and close the table."""
         super().close()
-        self._waker.close()
         self.table.close()
 
     # The thread
 
-    def work(self) -> None:
-        """Connect, publish, answer; until stopped."""
-        try:
-            while not self.stopping.is_set():
-                for event in self._steady.turn(TURN_S):
-                    link = self._steady.online
-                    match event:
-                        case Connected() if link is not None:
-                            link.subscribe((request_filter(self.tenant),))
-                            self._issue_at_ns = 0  # the broker may have lost what it retained
-                        case Received() if link is not None:
-                            self._answer(link, event)
-                            link.acknowledge(event)
-                self._speak()
-                self.beat()
-        finally:
-            self._steady.close()
+    def _subscribe(self, link: MqttLink) -> None:
+        link.subscribe((request_filter(self.tenant),))
+        self._issue_at_ns = 0  # the broker may have lost what it retained
 
-    def _speak(self) -> None:
+    def _turned(self) -> None:
         link, now_ns = self._steady.online, self.clock.boot_ns()
         if link is None:
             return
@@ -246,7 +221,7 @@ class SetPublisher(Worker):
                     topic = ScopeTopics(self.tenant, scope, name).manifest
                     link.publish(topic, manifest.raw, retain=True)
 
-    def _answer(self, link: MqttLink, message: Received) -> None:
+    def _take(self, link: MqttLink, message: Received) -> None:
         asked = parse_request(message.topic)
         if asked is None or len(message.payload) > 2048:
             return

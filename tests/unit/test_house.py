@@ -33,7 +33,7 @@ RANK = {
 # Parts that draw films or sheets of plates; none of them runs at a gate.
 DRAWERS = ("edge.demo", "edge.bench.films", "edge.cli.plate_")
 ONLY_IMPORTERS = {
-    "onnxruntime": {"models.runtime"},
+    "onnxruntime": {"models.runtime", "models.training.smaller"},  # the latter for its quantisation tool
     "serial": {"drivers.link"},
     "paho": {"edge.sync.uplink", "edge.sync.mqtt_link"},
     "apsw": {"edge.store"},
