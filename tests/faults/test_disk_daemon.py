@@ -17,6 +17,7 @@ from whole_box import AUDIENCE, LOCK, WholeBox, until
 from drivers.reader.cards import with_parity
 from drivers.simulated.readers import SimulatedBridge
 from edge.access import Person
+from edge.errors import Exit
 from edge.hatch import request
 from edge.store.envelope import verify_chain
 
@@ -244,6 +245,10 @@ def test_OPS_1_a_disk_that_turns_read_only_does_as_configured_and_once_mended_al
     scene.comes(policy)
     assert scene.box.is_alive
     assert scene.box.stop() == 0, "it ends in order all the same"
+    pulses = scene.box.pulses(LOCK)
+    again = scene.box.command("run")
+    assert (again.returncode, scene.box.pulses(LOCK)) == (Exit.IO, pulses), "and does not start unwritten"
+    assert "Read-only file system" in again.stderr
     scene.disk.repair()
     scene.start()
     scene.is_let_in("the card was mended")
