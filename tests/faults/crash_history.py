@@ -100,6 +100,8 @@ def judge(
     faults += _order(found, history)
     faults += _places(table)
     faults += [f"broken chain: {place}" for place in broken_chains]
+    # A kill loses nothing that was written, so nobody may find another history.
+    faults += [f"fork: {event['data']}" for event in table if ".journal.forked." in event["type"]]
     for moves in (history.moves, history.pulses):
         faults += [f"double actuation: {name}, {n} pulses" for name, n in moves.items() if n > 1]
     faults += [f"pulse of nobody: {name}" for name in history.moves if name not in history.asked]
