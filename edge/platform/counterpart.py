@@ -299,13 +299,11 @@ class Counterpart(Worker):
                 self._acknowledge_all(link, topics, device.epoch, resend=message.retained)
 
     def _adopt(self, device: KnownDevice) -> None:
-        """Begin where the device begins, when this table has never heard of its epoch."""
-        oldest = device.info.get("oldest")
-        if isinstance(oldest, dict) and device.info.get("epoch") == device.epoch:
-            with self._lock:
-                for stream, seq in oldest.items():
-                    if stream in tuple(Stream) and isinstance(seq, int):
-                        self.ledger.begin_at(device.audience, device.epoch, Stream(stream), seq)
+        """Begin where the device begins, when this table has never heard of its epoch, or lost too much."""
+        for stream, seq in device.beginnings().items():
+            self.ledger.begin_at(device.audience, device.epoch, stream, seq)
+            if lost := self.ledger.leave_out(device.audience, device.epoch, stream, seq):
+                log.error("%s: %d events of %s are nowhere any more", device.audience, lost, stream)
 
     def _acknowledge_all(self, link: MqttLink, topics: Topics, epoch: str, *, resend: bool) -> None:
         """A device is back, or we are: say what we have, also where it is nothing; it begins at once."""
@@ -322,10 +320,11 @@ class Counterpart(Worker):
     ) -> None:
         device, epoch, stream = place
         upto, digest = self.ledger.mark(place)  # whoever shares the events may have come further
+        known = self._devices.get(device)
         body: dict[str, object] = {"stream": stream.value, "epoch": epoch, "upto": upto}
-        if upto and digest:
-            body["digest"] = digest
-        if resend or device not in self._devices:  # not even its retained state has come: it shall say it
+        body |= {"digest": digest} if upto and digest else {}
+        body |= {"conn": known.conn} if known is not None else {}
+        if resend or known is None:  # not even its retained state has come: it shall say it
             body["resend"] = True
         if rejected is not None:
             body["refused"], body["why"] = rejected

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge.records import JsonObject
+from edge.records import JsonObject, Stream
 
 LIVE = ("ready", "degraded")
 _LIMIT = 64 * 1024
@@ -35,6 +35,17 @@ class KnownDevice:
     def is_live(self) -> bool:
         """True when a command could reach it."""
         return self.state in LIVE and bool(self.nonce)
+
+    def beginnings(self) -> dict[Stream, int]:
+        """Sequence per stream of the oldest event that it still has; of none while ``state`` is newer."""
+        named = self.info.get("kept", self.info.get("oldest"))
+        if not isinstance(named, Mapping) or self.info.get("epoch") != self.epoch:
+            return {}
+        return {
+            Stream(stream): seq
+            for stream, seq in named.items()
+            if stream in tuple(Stream) and isinstance(seq, int) and not isinstance(seq, bool)
+        }
 
 
 def read_json(payload: bytes) -> Mapping[str, Any] | None:

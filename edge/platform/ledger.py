@@ -133,15 +133,28 @@ class Ledger:
 
     def begin_at(self, device: str, epoch: str, stream: Stream, seq: int) -> None:
         """A device says that all before ``seq`` was acknowledged once; believed only if nothing is known."""
-        with self._lock:
-            place = (device, epoch, stream)
-            if not 1 < seq < 1 << 62 or self._head(place) is not None:
-                return
-            with self._database.transaction():
-                if self._head(place) is None:  # another process may have been quicker
-                    gap = (device, epoch, stream.value, seq - 1)
-                    self._database.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", gap)
-                    self._put_head(place, seq - 1, "", broken=False)
+        self._skip(device, epoch, stream, seq, known=False)
+
+    def leave_out(self, device: str, epoch: str, stream: Stream, kept: int) -> int:
+        """A device says that it has nothing before ``kept`` any more; returns how many will never come.
+
+        None as a rule: only a table that was put back to an older state lacks what was acknowledged, and only
+        if the device has forgotten it since.
+        """
+        return self._skip(device, epoch, stream, kept, known=True)
+
+    def _skip(self, device: str, epoch: str, stream: Stream, seq: int, *, known: bool) -> int:
+        """Go on at ``seq`` in a place that is known, or in one that is not; returns how many are left out."""
+        place = (device, epoch, stream)
+        with self._lock, self._database.transaction():
+            head = self._head(place)
+            last = 0 if head is None else head[0]
+            if not last + 1 < seq < 1 << 62 or (head is not None) is not known:
+                return 0
+            gap = (device, epoch, stream.value, seq - 1)
+            self._database.execute("INSERT INTO gaps VALUES (?, ?, ?, ?)", gap)
+            self._put_head(place, seq - 1, "", broken=False)
+            return seq - 1 - last
 
     def heads(self, device: str, epoch: str) -> dict[Stream, int]:
         """Last sequence per stream, 0 where there is none: what to acknowledge to a device that came back."""

@@ -21,12 +21,13 @@ from edge.records import Event, EventDraft, Stream
 from edge.store.claims import CommandClaim, Stamp
 from edge.store.commits import CommitThread
 from edge.store.envelope import check_draft
+from edge.store.places import FORKED
 from edge.store.reading import EventReader
 from edge.store.reserve import DiskReserve
 from edge.store.salvage import open_or_salvage
 from edge.store.saved_events import LEFT_OUT, give_places, save_events, write_note
 from edge.store.schema import MIGRATIONS, OutboxRow
-from edge.store.writing import FORKED, REFUSED, SACRIFICE, EventWriter
+from edge.store.writing import REFUSED, SACRIFICE, EventWriter
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ REPLACED = "journal.replaced"
 
 
 class Journal(CommitThread):
-    """The only writer of ``events.db``.
+    """The only writer of ``events.db``; ``reader`` reads beside it.
 
     Thread: its own writes; every public method may be called from any thread.
     """
@@ -97,7 +98,7 @@ class Journal(CommitThread):
                 with self._writer.transaction():
                     replaced = give_places(self._writer, database, path.name, Stamp.now(clock))
                     self._unfinished = self._writer.close_unfinished(clock)
-                self._reader = EventReader(path)
+                self.reader = EventReader(path)
             except JournalError:
                 database.close()
                 raise
@@ -192,11 +193,11 @@ class Journal(CommitThread):
 
     def command_result(self, jti: str) -> str | None:
         """Result of a finished command; None when unknown or not finished."""
-        return self._reader.command_result(jti)
+        return self.reader.command_result(jti)
 
     def high_water(self, kid: str) -> int:
         """Highest command counter accepted from a key; -1 when none ever was."""
-        return self._reader.high_water(kid)
+        return self.reader.high_water(kid)
 
     def spend_pass(self, jti: str, uses: int, exp_utc_s: int) -> bool:
         """Count one use of a QR pass; on the disk when this returns.
@@ -226,7 +227,7 @@ class Journal(CommitThread):
 
     def get_state(self, key: str) -> Any | None:
         """The value last put under a key; None when there is none."""
-        return self._reader.state(key)
+        return self.reader.state(key)
 
     # The uplink's side
 
@@ -238,7 +239,7 @@ class Journal(CommitThread):
             after: Id of the last row already taken; 0 for the beginning.
             limit: At most so many.
         """
-        return self._reader.pending(stream, after, limit)
+        return self.reader.pending(stream, after, limit)
 
     def acknowledge(self, stream: Stream, epoch: str, upto: int) -> int:
         """Note what the platform has committed, cumulatively; returns how many events that newly settles.
@@ -255,6 +256,14 @@ class Journal(CommitThread):
         """
         self._order(lambda: self._writer.acknowledge(stream, epoch, upto))
 
+    def go_back(self, stream: Stream, epoch: str, upto: int) -> int:
+        """The platform has less of a stream than it had acknowledged: what is still here is to go again.
+
+        Returns:
+            Up to which sequence it counts as acknowledged now.
+        """
+        return self._wait_for(lambda: self._writer.go_back(stream, epoch, upto))
+
     def park(self, row: OutboxRow, why: str) -> int:
         """Take an event that nobody will have out of its stream; a stand-in takes its place.
 
@@ -270,10 +279,6 @@ class Journal(CommitThread):
         """
         stamp = Stamp.now(self.clock)
         return self._wait_for(lambda: self._writer.replace(row.stream, row.seq, row.seq, REFUSED, why, stamp))
-
-    def digest_at(self, stream: Stream, seq: int) -> str:
-        """Hash of an event of the present epoch as the next one carries it; "" when it is here no more."""
-        return self._reader.digest_at(stream, seq)
 
     def begin_epoch_soon(self, why: str) -> None:
         """The platform has another history than this: begin a new one, within milliseconds to seconds.
@@ -297,15 +302,15 @@ class Journal(CommitThread):
 
     def backlog(self) -> Mapping[Stream, int]:
         """Unacknowledged events per stream that has ever had one."""
-        return self._reader.backlog()
+        return self.reader.backlog()
 
     def first_wanted(self) -> Mapping[Stream, int]:
         """Sequence per stream of the first event, written or still to come, that is not acknowledged."""
-        return self._reader.first_wanted()
+        return self.reader.first_wanted()
 
     def last_written(self) -> Mapping[Stream, int]:
         """Sequence per stream of the last event that was written."""
-        return self._reader.last_written()
+        return self.reader.last_written()
 
     def retention(self, now_utc_ns: int) -> int:
         """Delete acknowledged events older than the settings keep them; returns how many. Runs hourly too."""
@@ -313,7 +318,7 @@ class Journal(CommitThread):
 
     def tail(self, after_rowid: int, streams: Collection[Stream] = (), limit: int = 1000) -> list[OutboxRow]:
         """Events behind a place, oldest first, acknowledged or not; of all streams when none is named."""
-        return self._reader.tail(after_rowid, streams, limit)
+        return self.reader.tail(after_rowid, streams, limit)
 
     # The thread
 
@@ -322,7 +327,7 @@ class Journal(CommitThread):
         super().close()
         self._refuse("the journal has been closed")
         if self._lock_file is not None:
-            self._reader.close()
+            self.reader.close()
             self._writer.close()
             os.close(self._lock_file)
             self._lock_file = None
@@ -332,7 +337,7 @@ class Journal(CommitThread):
 
     def _committed(self) -> None:
         if self._writer.epoch != self.epoch:
-            self.epoch = self._reader.epoch = self._writer.epoch
+            self.epoch = self.reader.epoch = self._writer.epoch
             log.error("a new epoch begins: %s", self._forked)
             if self._alarms is not None:
                 self._alarms.set(FORKED, self.name, self._forked)
@@ -361,7 +366,7 @@ class Journal(CommitThread):
             words = ", ".join(f"{count} of {stream.value}" for stream, count in given_up.items())
             detail = f"more than {self._limit_events} events wait for the platform; given up: {words}"
             self._alarms.set(CROWDED, self.name, detail)
-        elif sum(self._reader.backlog().values()) < self._limit_events * 9 // 10:
+        elif sum(self.reader.backlog().values()) < self._limit_events * 9 // 10:
             self._alarms.clear(CROWDED, self.name)
 
     def _stamp(self, draft: EventDraft | None) -> Stamp:

@@ -11,7 +11,7 @@ from edge.errors import JournalError
 from edge.records import Stream
 from edge.store.database import Database, Row
 from edge.store.envelope import EnvelopeInvalid, chained_digest
-from edge.store.schema import MIGRATIONS, OutboxRow
+from edge.store.schema import FIRST_KEPT, MIGRATIONS, OutboxRow
 
 _COLUMNS = "SELECT id, stream, seq, payload FROM events"
 
@@ -76,6 +76,11 @@ class EventReader:
     def first_wanted(self) -> dict[Stream, int]:
         """Sequence per stream of the first event, written or still to come, that is not acknowledged."""
         rows = self._query("SELECT stream, acked_seq + 1 FROM heads")
+        return {Stream(stream): int(seq) for stream, seq in rows}
+
+    def first_kept(self) -> dict[Stream, int]:
+        """Sequence per stream of the oldest event of the present epoch that is here, or of the next one."""
+        rows = self._query(f"SELECT stream, {FIRST_KEPT} FROM heads")  # noqa: S608 - ours
         return {Stream(stream): int(seq) for stream, seq in rows}
 
     def last_written(self) -> Mapping[Stream, int]:

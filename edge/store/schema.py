@@ -83,6 +83,16 @@ MIGRATIONS = (
     """,
 )
 
+FIRST_KEPT = (
+    "coalesce((SELECT min(events.seq) FROM events WHERE events.stream = heads.stream AND events.seq >="
+    " (SELECT coalesce(max(CAST(value AS INTEGER)), 1) FROM meta WHERE key = 'begun:' || heads.stream)),"
+    " heads.seq + 1)"
+)
+"""In a query of ``heads``: sequence of the oldest event of the present epoch that is here, or of the next.
+
+An epoch that follows on another one goes on counting, where it begins stands in ``meta``.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:

@@ -105,6 +105,8 @@ class Announcer:
             "backlog": {stream.value: count for stream, count in self._journal.backlog().items()},
             # The platform may have lost its table: what comes next, also where nothing waits right now.
             "oldest": {stream.value: seq for stream, seq in self._journal.first_wanted().items()},
+            # Or have gone back to an older one: what lies before this is here no more.
+            "kept": {stream.value: seq for stream, seq in self._journal.reader.first_kept().items()},
         }
         self._publish(self._topics.info, own | dict(info))
 

@@ -46,6 +46,8 @@ class Delivery:
         self._poison: list[tuple[OutboxRow, str]] = []
         self._epoch = journal.epoch
         self._agreed: dict[Stream, int] = {}
+        self._heard: set[Stream] = set()
+        self._conn = 0
         self._forked_ns: int | None = None
         self._is_forking = self._wants_anew = False
         self.acknowledged = self.parked = 0
@@ -71,9 +73,11 @@ class Delivery:
         self._committed.extend({event.stream for event in events})
         self._wake()
 
-    def restart(self, window: int) -> None:
-        """The connection is new; begin behind what the platform has acknowledged."""
+    def restart(self, window: int, conn: int = 0) -> None:
+        """The connection ``conn`` is new; begin behind what the platform has acknowledged."""
         self._agreed.clear()
+        self._heard.clear()
+        self._conn = conn
         try:
             written = self._journal.last_written()
         except JournalError:  # its own alarm stands; without it nothing counts as a backlog
@@ -96,7 +100,7 @@ class Delivery:
             resend = ack.resend or before.resend
             if ack.refused:
                 self._rejected.append(ack)
-            self._acks[ack.stream] = replace(ack, upto=max(ack.upto, before.upto), resend=resend)
+            self._acks[ack.stream] = replace(ack if ack.upto >= before.upto else before, resend=resend)
 
     def settle(self, now_ns: int) -> bool:
         """Bring the platform's words into the journal; True when it has something new.
@@ -111,6 +115,8 @@ class Delivery:
             self._outbox.heard(stream)
             if fork := self._fork(ack):
                 self._leave(fork, now_ns)
+            elif self._is_behind(ack):
+                self._go_back(ack)
             elif self._outbox.is_plausible(stream, ack.upto):
                 # The next events need not wait for the disk: what is lost of this in a crash is sent again.
                 if ack.upto:
@@ -120,6 +126,8 @@ class Delivery:
                 self.acknowledged += settled
                 self.last_ack_ns = now_ns
                 news = news or settled > 0
+                if ack.conn == self._conn:  # an older one may have waited at the broker
+                    self._heard.add(stream)
             del self._acks[stream]
         for ack in self._rejected:
             self._outbox.rejected(ack.stream, ack.refused, f"the platform: {ack.why}", now_ns)
@@ -140,12 +148,31 @@ class Delivery:
             return f"the platform has {ack.stream.value} {ack.upto}, which was never written here"
         sent = self._outbox.payload_of(ack.stream, ack.upto)
         ours = (
-            self._journal.digest_at(ack.stream, ack.upto) if sent is None else chained_digest(sent, ack.epoch)
+            self._journal.reader.digest_at(ack.stream, ack.upto)
+            if sent is None
+            else chained_digest(sent, ack.epoch)
         )
         if ours and ours != ack.digest:
             return f"the platform has another {ack.stream.value} {ack.upto} than was written here"
         self._agreed[ack.stream] = ack.upto
         return ""
+
+    def _is_behind(self, ack: Ack) -> bool:
+        """Whether the platform has less than it had acknowledged, as after a restored backup.
+
+        Believed of who knows our connection, and says it as its first word there or because it has just come:
+        any other lower number is merely late.
+        """
+        first_word = ack.resend or ack.stream not in self._heard
+        return first_word and ack.conn == self._conn and ack.upto < self._outbox.acked(ack.stream)
+
+    def _go_back(self, ack: Ack) -> None:
+        """Send again what is still here; the birth certificate names where that begins."""
+        acked = self._journal.go_back(ack.stream, ack.epoch, ack.upto)
+        words = "the platform has %s %d only, and had acknowledged %d; again from %d on"
+        log.warning(words, ack.stream.value, ack.upto, self._outbox.acked(ack.stream), acked + 1)
+        self._outbox.go_back(ack.stream, acked)
+        self._heard.add(ack.stream)
 
     def _leave(self, fork: str, now_ns: int) -> None:
         """Begin a new epoch, at most one in ten minutes, whatever the platform says."""

@@ -234,6 +234,16 @@ class Outbox:
         rows = (row for row, _, _ in self._flows[stream].in_flight if row.seq == seq)
         return next((row.payload for row in rows), None)
 
+    def acked(self, stream: Stream) -> int:
+        """Highest sequence that counts as acknowledged."""
+        return self._flows[stream].acked
+
+    def go_back(self, stream: Stream, acked: int) -> None:
+        """The platform has less than it had acknowledged: begin behind that."""
+        flow = self._flows[stream]
+        flow.base, flow.acked = 0, acked
+        flow.rewind()
+
     def heard(self, stream: Stream) -> None:
         """The platform spoke of this stream: it listens, so there is no reason to wait any longer."""
         flow = self._flows[stream]

@@ -40,6 +40,7 @@ class Ack:
     Attributes:
         digest: Hash of that event as the platform has it (``edge.store.envelope.digest``); "" when it does
             not say. Another one than ours means that its history is not ours.
+        conn: Number of our connection that it knows of; -1 when it does not say.
         resend: It has just come (back) and may have missed what was sent before: send all behind it again.
         refused: Sequence of an event that it will not have; 0 for none.
         why: Its words for that.
@@ -52,6 +53,7 @@ class Ack:
     refused: int = 0
     why: str = ""
     digest: str = ""
+    conn: int = -1
 
 
 def will(topics: Topics, *, conn: int, epoch: str) -> Will:
@@ -113,7 +115,10 @@ def read_ack(payload: bytes) -> Ack | None:
     digest = body.get("digest")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         digest = ""
-    return Ack(Stream(stream), epoch, upto, body.get("resend") is True, refused, why, digest)
+    conn = body.get("conn")
+    if not isinstance(conn, int) or isinstance(conn, bool):
+        conn = -1
+    return Ack(Stream(stream), epoch, upto, body.get("resend") is True, refused, why, digest, conn)
 
 
 def rfc3339(utc_ns: int) -> str:

@@ -272,7 +272,7 @@ class Uplink(Worker):
         self._said.clear()
         self._announced = False
         self._announcer.begin(self._link, conn=self._conn, nonce=self._nonce)
-        self._delivery.restart(event.window)
+        self._delivery.restart(event.window, self._conn)
         # Subscribed anew each time: cheap, and no broker's memory is trusted.
         self._link.subscribe(self._topics.subscriptions())
         self._asides.begin(self._link, self._sync)

@@ -1,11 +1,14 @@
-"""Two histories under one epoch: a disk that has lost what was sent, a card put back, a card copied."""
+"""Box and platform do not know the same: a disk that has lost what was sent, a card or a ledger put back."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sync_bench import AUDIENCE, PROTOCOLS, TOPICS, Bench, Box, Stranger, numbers, until
 
+from edge.platform import Counterpart
+from edge.platform.counterpart import LEDGER_FILE
 from edge.records import Stream
 from edge.store.envelope import from_wire, verify_chain
 
@@ -84,3 +87,77 @@ def test_DEL_1_who_forges_an_acknowledgement_settles_nothing_and_costs_one_epoch
         assert box.journal.epoch == second, "not twice in ten minutes"
         assert numbers(platform) == list(range(51))
         assert verify_chain(platform.ledger.payloads(AUDIENCE)) is None
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["the box stays", "the box starts anew"])
+def test_DEL_1_a_platform_that_was_put_back_to_its_backup_gets_again_what_it_had(
+    tmp_path: Path, stays: bool
+) -> None:
+    with Bench(tmp_path) as bench:
+        platform, box = bench.platform(), bench.box()
+        box.happen(30)
+        box.happen(5, Stream.SYS)
+        delivered(box, "before the backup")
+        put_back = backup(platform, tmp_path)
+        platform = bench.platform()
+        box.happen(20)
+        box.happen(3, Stream.BARRIER)
+        delivered(box, "what the backup will not know")
+        epoch = box.journal.epoch
+        if not stays:
+            box.close()
+        platform.close()
+        put_back()
+        platform = bench.platform()
+        if not stays:
+            box = bench.box()
+        until(lambda: len(numbers(platform)) == 50, what="what it had is there again")
+        box.happen(4)
+        delivered(box, "and it goes on")
+        assert len(numbers(platform)) == 54
+        assert len(numbers(platform, Stream.BARRIER)) == 3
+        assert [event["ghseq"] for event in platform.events(AUDIENCE, Stream.ACCESS)] == list(range(1, 55))
+        assert verify_chain(platform.ledger.payloads(AUDIENCE)) is None
+        assert platform.ledger.broken_chains() == []
+        assert box.journal.epoch == epoch
+
+
+def test_DEL_1_what_a_box_has_deleted_since_is_left_out_of_the_put_back_table_and_the_stream_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Bench(tmp_path) as bench:
+        platform, box = bench.platform(), bench.box()
+        box.happen(10)
+        delivered(box, "before the backup")
+        put_back = backup(platform, tmp_path)
+        platform = bench.platform()
+        box.happen(10)
+        delivered(box, "what is going to be nowhere")
+        in_nine_days_ns = box.clock.utc_ns() + 9 * 86_400 * 10**9
+        assert box.journal.retention(in_nine_days_ns) == 20
+        box.happen(5)
+        delivered(box, "what is still on the box")
+        platform.close()
+        put_back()
+        platform = bench.platform()
+        until(lambda: len(numbers(platform)) == 15, what="what there still is")
+        box.happen(2)
+        delivered(box, "and it goes on")
+        seqs = [event["ghseq"] for event in platform.events(AUDIENCE, Stream.ACCESS)]
+        assert seqs == [*range(1, 11), *range(21, 28)]
+        assert "10 events of access are nowhere any more" in caplog.text
+        assert platform.ledger.broken_chains() == []
+
+
+def backup(platform: Counterpart, folder: Path) -> Callable[[], None]:
+    """Close the platform and keep its ledger as it is now; returns what puts that one back."""
+    platform.close()
+    ledger, kept = folder / "platform" / LEDGER_FILE, folder / "ledger.bak"
+    shutil.copy(ledger, kept)
+
+    def put_back() -> None:
+        for path in ledger.parent.glob(f"{LEDGER_FILE}*"):
+            path.unlink()
+        shutil.copy(kept, ledger)
+
+    return put_back

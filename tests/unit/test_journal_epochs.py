@@ -111,11 +111,42 @@ def test_all_or_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_hash_of_an_event_is_known_as_long_as_it_is_here(journal: Journal) -> None:
     write(journal, 4)
     rows = journal.tail(0)
-    assert [journal.digest_at(Stream.ACCESS, row.seq) for row in rows] == [digest(r.payload) for r in rows]
-    assert journal.digest_at(Stream.ACCESS, 5) == journal.digest_at(Stream.ALARM, 1) == ""
+    assert [journal.reader.digest_at(Stream.ACCESS, row.seq) for row in rows] == [
+        digest(r.payload) for r in rows
+    ]
+    assert journal.reader.digest_at(Stream.ACCESS, 5) == journal.reader.digest_at(Stream.ALARM, 1) == ""
     journal.park(rows[1], "never heard of it")
-    assert journal.digest_at(Stream.ACCESS, 2) == digest(rows[1].payload), "of what the stand-in stands for"
+    assert journal.reader.digest_at(Stream.ACCESS, 2) == digest(rows[1].payload), (
+        "of what the stand-in stands for"
+    )
     journal.acknowledge(Stream.ACCESS, journal.epoch, 3)
     forked(journal)
-    assert journal.digest_at(Stream.ACCESS, 3) == "", "of another epoch"
-    assert journal.digest_at(Stream.ACCESS, 0) == ""
+    assert journal.reader.digest_at(Stream.ACCESS, 3) == "", "of another epoch"
+    assert journal.reader.digest_at(Stream.ACCESS, 0) == ""
+
+
+def test_a_platform_that_went_back_is_followed_as_far_as_events_are_kept(journal: Journal) -> None:
+    write(journal, 6)
+    journal.acknowledge(Stream.ACCESS, journal.epoch, 5)
+    assert journal.go_back(Stream.ACCESS, "00" * 16, 2) == 0, "of another epoch nothing changes"
+    assert journal.first_wanted()[Stream.ACCESS] == 6
+    assert journal.go_back(Stream.ACCESS, journal.epoch, 2) == 2
+    assert [row.seq for row in journal.pending(Stream.ACCESS, 0, 10)] == [3, 4, 5, 6]
+    assert journal.go_back(Stream.ACCESS, journal.epoch, 4) == 2, "never forth"
+    assert journal.acknowledge(Stream.ACCESS, journal.epoch, 4) == 2
+    assert journal.retention(journal.clock.utc_ns() + 9 * 86_400 * 10**9) == 4
+    write(journal, 1)
+    assert journal.acknowledge(Stream.ACCESS, journal.epoch, 7) == 3
+    assert journal.reader.first_kept() == {Stream.ACCESS: 5}
+    assert journal.go_back(Stream.ACCESS, journal.epoch, 0) == 4, "what was deleted is nowhere"
+    assert journal.go_back(Stream.ALARM, journal.epoch, 0) == 0
+
+
+def test_nobody_goes_back_behind_the_beginning_of_the_epoch(journal: Journal) -> None:
+    write(journal, 5)
+    journal.acknowledge(Stream.ACCESS, journal.epoch, 3)
+    forked(journal)
+    assert journal.reader.first_kept() == {Stream.ACCESS: 4, Stream.ALARM: 1}
+    journal.acknowledge(Stream.ACCESS, journal.epoch, 5)
+    assert journal.go_back(Stream.ACCESS, journal.epoch, 0) == 3
+    assert [row.seq for row in journal.pending(Stream.ACCESS, 0, 10)] == [4, 5]

@@ -151,6 +151,18 @@ def test_an_unknown_box_may_begin_behind_what_was_acknowledged_once_and_a_known_
     assert ledger.heads(DEVICE, EPOCH)[Stream.ALARM] == 0
 
 
+def test_what_a_box_no_longer_has_is_left_out_once_and_named(ledger: Ledger) -> None:
+    arrivals = history(10)
+    assert ledger.leave_out(DEVICE, EPOCH, Stream.ACCESS, 6) == 0, "of an unknown box nothing is known"
+    take(ledger, arrivals[:3])
+    assert [ledger.leave_out(DEVICE, EPOCH, Stream.ACCESS, kept) for kept in (-1, 1, 4, 6, 6, 1 << 62)] == [
+        0, 0, 0, 2, 0, 0
+    ]  # fmt: skip
+    assert take(ledger, arrivals).taken == 5
+    assert len(ledger.payloads(DEVICE)) == 8
+    assert ledger.broken_chains() == []
+
+
 def test_counters_rise_also_in_another_process_and_after_a_restart(tmp_path: Path) -> None:
     one, two = Ledger(tmp_path / "l.db"), Ledger(tmp_path / "l.db")
     assert [one.next_counter("k"), two.next_counter("k"), one.next_counter("k")] == [1, 2, 3]
