@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 
 CALIBRATION_CROPS: Final = 256
 _BATCH: Final = 16
+_LEFT: Final = ("/character/character.2/MatMul",)
+"""What stays as it is: the last product, whose scores lie close to each other.
+
+Put into eight bits it alone cost 4 of 94 points on drawn plates; without it none are lost.
+"""
 
 
 def drawn_crops(count: int, seed: int) -> NDArray[np.uint8]:
@@ -70,6 +75,7 @@ def to_eight_bits(path: Path, seed: int = 8) -> None:
             _Shown(drawn_crops(CALIBRATION_CROPS, seed)),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "MatMul"],
+            nodes_to_exclude=list(_LEFT),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
