@@ -56,7 +56,8 @@ _CARDS: Final[Mapping[str, _Card]] = {
         "A cut of 144 x 48 to eight positions, each a distribution over characters and nothing, and a kind.",
         f"{_DRAWN} LPRNet_Pytorch and EasyPR crops (Apache-2.0; labels that the net firmly contradicts are"
         " left out; every province painted on, as most crops are from four), CCPD (MIT).",
-        "Five convolutions, one attention layer, eight queries; cross entropy for each position.",
+        "Five convolutions, one attention layer, eight queries; cross entropy for each position. Shipped in"
+        " eight bits, all layers but the last.",
         "Hong Kong and Macau plates only in their mainland form. Emergency and civil aviation plates were"
         " learnt from drawings alone. Characters of motorcycles' upper rows are small.",
     ),
