@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from edge.records import Event, EventDraft, Stream
 from edge.store.claims import Stamp
 from edge.store.database import Database
-from edge.store.envelope import FIRST_PREV, digest, from_wire, to_wire
+from edge.store.envelope import FIRST_PREV, EnvelopeInvalid, digest, from_wire, to_wire
 from edge.store.schema import FIRST_KEPT
 from edge.store.standin import TYPE as STAND_IN
 
@@ -157,8 +157,15 @@ class PlaceWriter:
         return len(rows)
 
     def add_again(self, payload: bytes) -> None:
-        """Give an event of an epoch that is over a place in this one: its id and its time stay."""
-        event = from_wire(payload).event
+        """Give an event of an epoch that is over a place in this one: its id and its time stay.
+
+        One that the disk has damaged is left out, and the log says so.
+        """
+        try:
+            event = from_wire(payload).event
+        except EnvelopeInvalid as error:
+            log.error("an event is damaged and cannot be written again: %s", error)
+            return
         if event.type == STAND_IN:  # it stood for events of a chain that is no more
             return
         place = {"epoch": event.epoch, "seq": event.seq, "boot": event.boot_id}

@@ -6,7 +6,7 @@ from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, Clock
 from edge.records import Event, EventDraft, Stream
 from edge.store.claims import CommandClaim, CounterTooLow, Stamp, Unfinished
 from edge.store.database import Row
-from edge.store.envelope import digest, from_wire, to_wire
+from edge.store.envelope import FIRST_PREV, EnvelopeInvalid, chained_digest, digest, from_wire, to_wire
 from edge.store.places import PlaceWriter
 from edge.store.schema import UNKNOWN
 from edge.store.standin import StandIn, stand_in_of
@@ -132,15 +132,16 @@ class EventWriter(PlaceWriter):
         )
         if not rows or rows[-1][0] != last:
             return 0
-        opening, closing = (from_wire(rows[place][1]).event for place in (0, -1))
-        earlier, later = stand_in_of(opening), stand_in_of(closing)
+        opening, closing = (_readable(rows[place][1]) for place in (0, -1))
+        earlier, later = (None if event is None else stand_in_of(event) for event in (opening, closing))
+        chained = self._chained(stream, last) if closing is None else digest(rows[-1][1])
         stand_in = StandIn(
-            first=opening.seq if earlier is None else earlier.first,
+            first=int(rows[0][0]) if earlier is None else earlier.first,
             last=last,
-            digest=digest(rows[-1][1]) if later is None else later.digest,
+            digest=chained if later is None else later.digest,
             why=why,
         )
-        draft = stand_in.draft(stream, closing.subject, explanation)
+        draft = stand_in.draft(stream, "journal" if closing is None else closing.subject, explanation)
         event = Event(
             id=stamp.id,
             stream=stream,
@@ -150,7 +151,7 @@ class EventWriter(PlaceWriter):
             chain=draft.chain,
             epoch=self.epoch,
             seq=last,
-            prev=opening.prev,
+            prev=self._chained(stream, int(rows[0][0]) - 1) if opening is None else opening.prev,
             utc_ns=stamp.utc_ns,
             clock_state=stamp.clock_state,
             boot_id=self._boot_id,
@@ -170,6 +171,19 @@ class EventWriter(PlaceWriter):
             (event.utc_ns, to_wire(event, self._tenant, self._device), stream.value, last),
         )
         return len(rows)
+
+    def _chained(self, stream: Stream, seq: int) -> str:
+        """Hash of an event that may be damaged: as its neighbours tell it."""
+        rows = self._database.execute(
+            "SELECT seq, payload FROM events WHERE stream = ? AND seq IN (?, ?) ORDER BY seq DESC",
+            (stream.value, seq, seq + 1),
+        )
+        for at, payload in rows:
+            event = _readable(payload)
+            if event is not None and event.epoch == self.epoch:
+                return event.prev if at > seq else chained_digest(payload, self.epoch)
+        last, chained = self._heads.get(stream, (0, FIRST_PREV))
+        return chained if last == seq else FIRST_PREV
 
     def make_room(self, limit_events: int, stamp: Stamp) -> dict[Stream, int]:
         """Bring the file below so many events; returns what unacknowledged ones were given up per stream.
@@ -243,3 +257,11 @@ class EventWriter(PlaceWriter):
             "DELETE FROM passes WHERE exp_utc_s < ?", (before_ns // NS_PER_S - DAY_NS // NS_PER_S,)
         )
         return deleted
+
+
+def _readable(payload: bytes) -> Event | None:
+    """The event, or None when the disk has damaged it."""
+    try:
+        return from_wire(payload).event
+    except EnvelopeInvalid:
+        return None

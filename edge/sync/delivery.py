@@ -12,7 +12,7 @@ from edge.clock import NS_PER_S
 from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.records import Event, Stream
-from edge.store.envelope import chained_digest
+from edge.store.envelope import EnvelopeInvalid, chained_digest, from_wire
 from edge.store.journal import Journal
 from edge.store.schema import OutboxRow
 from edge.sync.mqtt_link import MqttLink
@@ -221,6 +221,7 @@ class Delivery:
         self._outbox.wake(committed)
         for stream in self._outbox.overdue(now_ns):
             log.debug("the platform has not acknowledged %s; sending again", stream)
+            self._look_for_damage(stream)
         # Each round sends something or learns that a stream has no more, so this ends.
         while demands := self._outbox.demands(now_ns):
             for demand in demands:
@@ -230,6 +231,14 @@ class Delivery:
                     token = link.publish(self._topics.event(row.stream), row.payload)
                     self._outbox.sent(row, token, now_ns)
                     fault_point("delivery.sent")
+
+    def _look_for_damage(self, stream: Stream) -> None:
+        """What the disk has damaged so that nobody can even name it would hold up its stream for ever."""
+        for row in self._journal.pending(stream, 0, 1):
+            try:
+                from_wire(row.payload)
+            except EnvelopeInvalid as error:
+                self._poison.append((row, f"damaged on the disk: {error}"))
 
     def silent_s(self, now_ns: int) -> float:
         """Seconds for which events have been out while the platform acknowledged nothing; 0 when none are."""

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,26 @@ def test_a_broken_journal_stops_neither_the_link_nor_is_anything_obeyed_without_
         assert box.opener.opened == []
         assert box.uplink.is_alive()
         assert box.uplink.failure is None
+
+
+@pytest.mark.parametrize("rot", [("1.0", "9.0"), ("{", "#")], ids=["no event", "no JSON"])
+def test_DEL_2_an_event_that_the_disk_has_damaged_is_parked_and_the_stream_goes_on(
+    tmp_path: Path, rot: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.sync.outbox.ACK_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("edge.sync.outbox.REFUSAL_PAUSE_S", 0.05)
+    with Bench(tmp_path) as bench:
+        box = bench.box()
+        box.happen(6)
+        with closing(sqlite3.connect(box.journal.path)) as other, other:
+            other.execute(
+                "UPDATE events SET payload = CAST(replace(CAST(payload AS TEXT), ?, ?) AS BLOB)"
+                " WHERE stream = 'access' AND seq = 4",
+                rot,
+            )
+        platform = bench.platform()
+        until(lambda: box.backlog() == 0, what="the stream goes on")
+        assert sequences(platform, Stream.ACCESS) == [1, 2, 3, 4, 5, 6]
+        assert platform.ledger.broken_chains() == []
+        assert verify_chain(platform.ledger.payloads(AUDIENCE)) is None
+        assert box.journal.is_alive()

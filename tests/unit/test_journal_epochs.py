@@ -1,6 +1,8 @@
 """A new epoch in a running journal: what was acknowledged stays, the rest is written again, or nothing is."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,20 @@ def test_what_is_not_acknowledged_is_written_again_and_the_rest_stays(journal: J
     assert journal.first_wanted()[Stream.ACCESS] == 4
     assert journal.acknowledge(Stream.ACCESS, left, 5) == 0, "the old epoch is over"
     assert journal.acknowledge(Stream.ACCESS, journal.epoch, 5) == 2
+
+
+def test_an_event_that_the_disk_has_damaged_is_left_out_and_the_others_go_on(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(journal, 3)
+    with closing(sqlite3.connect(journal.path)) as other, other:
+        other.execute("UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = 2")
+    forked(journal)
+    assert "is damaged and cannot be written again" in caplog.text
+    rows = journal.pending(Stream.ACCESS, 0, 10)
+    assert [from_wire(row.payload).event.data["number"] for row in rows] == [0, 2]
+    assert [row.seq for row in rows] == [1, 2]
+    assert verify_chain(row.payload for row in rows) is None
 
 
 def test_it_is_asked_for_once_however_often_it_is_said(journal: Journal) -> None:
@@ -150,3 +166,16 @@ def test_nobody_goes_back_behind_the_beginning_of_the_epoch(journal: Journal) ->
     journal.acknowledge(Stream.ACCESS, journal.epoch, 5)
     assert journal.go_back(Stream.ACCESS, journal.epoch, 0) == 3
     assert [row.seq for row in journal.pending(Stream.ACCESS, 0, 10)] == [4, 5]
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+def test_a_damaged_event_can_be_parked_and_the_chain_goes_on(journal: Journal, damaged: int) -> None:
+    write(journal, 3)
+    with closing(sqlite3.connect(journal.path)) as other, other:
+        other.execute("UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = ?", (damaged,))
+    assert journal.park(journal.pending(Stream.ACCESS, 0, 10)[damaged - 1], "nobody can read it") == 1
+    write(journal, 1)
+    rows = journal.pending(Stream.ACCESS, 0, 10)
+    assert [row.seq for row in rows] == [1, 2, 3, 4]
+    assert verify_chain(row.payload for row in rows) is None
+    assert journal.is_alive()
