@@ -78,7 +78,7 @@ class Bus:
 def bus(tmp_path: Path) -> Iterator[Bus]:
     with ExitStack() as stack:
         made = Bus(tmp_path, stack)
-        until(lambda: all(board.is_up for board in made.boards.values()))
+        until(lambda: all(board.is_up and board.snapshot.values for board in made.boards.values()))
         yield made
 
 
