@@ -42,7 +42,7 @@ MOST_TRIES = 2
 PATIENCE_NS = 1500 * NS_PER_MS
 """In this time a few more reads may show by themselves that a face lives; nobody is asked before."""
 FACE_WANTED_NS = 10 * NS_PER_S
-_REMEMBERED = 1024
+_REMEMBERED = 256
 
 PROMPTS: Mapping[Step, tuple[str, str]] = {
     Step.TURN_LEFT: ("Turn your head slowly to the left", "请缓慢向左转头"),

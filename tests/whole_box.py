@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import mqtt_version
 
+from drivers.relay.catalog import USUAL_CHANNELS
 from drivers.simulated.site import SimulatedSite
 from edge.clock import SystemClock
 from edge.platform import BrokerProcess, Counterpart, make_keys
@@ -45,6 +46,12 @@ def toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def relay_board(family: str, port: Path) -> dict[str, Any]:
+    """Words of the configuration for a serial relay board of a family (``drivers.simulated.catalog``)."""
+    kind = {"type": "modbus", "profile": family} if family in USUAL_CHANNELS else {"type": family}
+    return {**kind, "port": str(port)}
+
+
 class WholeBox:
     """One box: ``with WholeBox(folder, cameras={...}) as box: box.start() ...``."""
 
@@ -54,17 +61,21 @@ class WholeBox:
         *,
         cameras: Mapping[str, Mapping[str, Any]],
         lanes: Mapping[str, Mapping[str, Any]] | None = None,
+        family: str = "lcus",
         **sections: Mapping[str, Any],
     ) -> None:
         self.folder = folder
         self.config = folder / "gatehouse.toml"
         self._cameras, self._lanes, self._sections = cameras, lanes, sections
+        self._family = family
         self._stack = ExitStack()
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         enter = self._stack.enter_context
-        self.site = enter(SimulatedSite(lcus_link=self.folder / "lcus", io_link=self.folder / "io"))
+        self.site = enter(
+            SimulatedSite(lcus_link=self.folder / "lcus", io_link=self.folder / "io", family=self._family)
+        )
         self.broker = enter(BrokerProcess(self.folder))
         assert self.broker.kind == "mosquitto", "make test installs mosquitto"
         keys = self.folder / "keys"
@@ -109,7 +120,7 @@ class WholeBox:
         document: dict[str, Any] = {
             "device": {"id": DEVICE, "tenant": TENANT, "state_dir": str(self.folder / "state")},
             "boards": {
-                relay: {"type": "lcus", "port": str(self.folder / "lcus")},
+                relay: relay_board(self._family, self.folder / "lcus"),
                 io: {"type": "modbus", "profile": "lc", "port": str(self.folder / "io"), "outputs": 0},
                 },
             "cameras": self._cameras,

@@ -26,7 +26,7 @@ SAME_FACE_DISTANCE = 0.5
 SAME_PLATE_DISTANCE = 1.0
 """Look-alikes only; one character that nobody mixes up is another car."""
 
-_KEPT = 1024  # tracks and visits that are remembered, those seen last; a busy lane has a few at a time
+_KEPT = 256  # tracks and visits that are remembered, those seen last; a busy lane has a few at a time
 _KEPT_TEMPLATES = 8
 
 

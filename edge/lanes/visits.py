@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from enum import StrEnum
 
-REMEMBERED = 1024
+REMEMBERED = 256
 
 
 class Stage(StrEnum):
@@ -17,7 +17,7 @@ class Stage(StrEnum):
 
 
 class Visits:
-    """The last thousand visits and their stage. Thread: any."""
+    """The last visits (`REMEMBERED`) and their stage. Thread: any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -317,6 +317,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, help="soak: for how long, instead of --minutes")
     parser.add_argument("--cars", type=int, default=8, help="plates: how many come")
     parser.add_argument("--visits", type=int, default=100, help="relay: openings of both lanes together")
+    parser.add_argument("--board", default="lcus", help="relay: family of the relay board, as waveshare")
     parser.add_argument("--rate", type=float, default=0.001, help="faces: strangers taken for somebody")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

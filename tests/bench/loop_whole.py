@@ -20,6 +20,7 @@ from edge.bench.usage import descriptors, memory_mb, threads
 from edge.demo.portraits import ASTRONAUT, FPS, Appearance, face_frames, portrait_path
 from edge.errors import JournalError
 from edge.hatch import request
+from edge.records import Event
 from edge.store import EventReader, from_wire
 
 LANE_FPS, DOOR_FPS = 25.0, 30.0
@@ -72,7 +73,8 @@ def running_box(
     if given.yunet:
         models["yunet_path"] = str(given.yunet.resolve())
     lanes, decision = {"entry": BARRIER, "door": DOOR}, {"visit_gap_s": 1.0}
-    with WholeBox(folder, cameras=cameras, lanes=lanes, decision=decision, models=models) as box:
+    sections = {"decision": decision, "models": models}
+    with WholeBox(folder, cameras=cameras, lanes=lanes, family=given.board, **sections) as box:
         for i, visit in enumerate(film.truth.visits):
             _must(box, "roster", "add", f"owner-{i}", "--plate", visit.plate)
         _must(box, "roster", "add", PERSON)
@@ -88,26 +90,38 @@ def _must(box: WholeBox, *arguments: str) -> None:
         raise SystemExit(f"gatehouse {' '.join(arguments)}: {done.stderr}{done.stdout}")
 
 
-def openings(box: WholeBox) -> list[dict[str, Any]]:
-    """Every opening by recognition, with the milliseconds of its decision and of its relay."""
-    try:
-        with EventReader(box.folder / "state" / "events.db") as reader:
-            events = [from_wire(row.payload).event for row in reader.tail(0, limit=1_000_000)]
-    except JournalError:
-        return []
-    granted = {
-        event.data["decision"]: event.data
-        for event in events
-        if event.type == "access.decided" and event.data["verdict"] == "grant"
-    }
-    found = []
-    for event in events:
-        decision = next((granted[link] for link in event.chain if link in granted), None)
+class Openings:
+    """Every opening by recognition, with the milliseconds of its decision and of its relay.
+
+    Each event is read once: this process also plays the boards, which must answer meanwhile.
+    """
+
+    def __init__(self, box: WholeBox) -> None:
+        self._path = box.folder / "state" / "events.db"
+        self._at = 0
+        self._granted: dict[str, Mapping[str, Any]] = {}
+        self.found: list[dict[str, Any]] = []
+
+    def look(self) -> int:
+        """Read what is new; how many there are by now."""
+        try:
+            with EventReader(self._path) as reader:
+                while rows := reader.tail(self._at, limit=100):
+                    for row in rows:
+                        self._add(from_wire(row.payload).event)
+                    self._at = rows[-1].id
+        except JournalError:
+            pass
+        return len(self.found)
+
+    def _add(self, event: Event) -> None:
+        if event.type == "access.decided" and event.data["verdict"] == "grant":
+            self._granted[event.data["decision"]] = event.data
+        decision = next((self._granted[link] for link in event.chain if link in self._granted), None)
         stages = event.data.get("stages_ms", {})
         if event.type.endswith(".actuated") and decision is not None and "capture_to_relay" in stages:
             voted = {"vote": span_ms(decision["evidence"]["explanation"], decision["subject"])}
-            found.append({"lane": decision["lane"], **decision["stages_ms"], **stages, **voted})
-    return found
+            self.found.append({"lane": decision["lane"], **decision["stages_ms"], **stages, **voted})
 
 
 def span_ms(explanation: Mapping[str, Any], subject: str) -> float:
@@ -122,10 +136,12 @@ def relay(given: argparse.Namespace, folder: Path) -> tuple[list[Line], dict[str
     with running_box(given, folder, (LANE_FPS, DOOR_FPS), cores) as box, Progress(transient=True) as bar:
         task = bar.add_task("openings", total=given.visits)
         deadline = time.monotonic() + 30.0 * given.visits
-        while len(done := openings(box)) < given.visits and time.monotonic() < deadline and box.is_alive:
-            bar.update(task, completed=len(done))
+        opened = Openings(box)
+        while opened.look() < given.visits and time.monotonic() < deadline and box.is_alive:
+            bar.update(task, completed=len(opened.found))
             time.sleep(1.0)
         pulses = {"barrier": box.pulses(OPEN), "door": box.pulses(LOCK)}
+    done = opened.found
     lines, figures = [], {"pulses": pulses, "openings": done}
     by_lane = {"both lanes": done} | {
         lane: [one for one in done if one["lane"] == lane] for lane in ("entry", "door")
@@ -150,6 +166,7 @@ def relay(given: argparse.Namespace, folder: Path) -> tuple[list[Line], dict[str
         ]
         figures[name] = {"with_voting_ms": voted, "without_waiting_ms": alone}
     lines.append(Line("openings measured", f"{given.visits}", f"{len(done)}", len(done) >= given.visits))
+    figures["board"] = given.board
     return lines, figures
 
 
@@ -181,7 +198,7 @@ def soak(given: argparse.Namespace, folder: Path) -> tuple[list[Line], dict[str,
             bar.update(task, completed=at_s)
         answer = request(box.folder / "state", {"do": "status"}) or {}
         frames = sum(camera["frames"] for camera in answer.get("cameras", ()))
-        opened = len(openings(box))
+        opened = Openings(box).look()
     warm = list(islice((s for s in samples if s["at_s"] >= WARM_SHARE * length_s), 0, None))
     first, last = warm[0], warm[-1]
     slope = slope_per_hour([s["at_s"] for s in warm], [s["rss"] for s in warm])

@@ -167,5 +167,5 @@ def test_tracks_of_another_session_are_other_tracks(visits: Visits) -> None:
 def test_a_day_of_strangers_does_not_fill_the_memory(visits: Visits) -> None:
     for track in range(3_000):
         visits.place("gate", car(track, f"京A{track:05d}"), at(track * 30))
-    assert len(visits._tracks) == len(visits._visits) == 1024
+    assert len(visits._tracks) == len(visits._visits) == 256
     assert visits.place("gate", car(2_999, "京A02999"), at(2_999 * 30 + 5)) == "own-2999"
