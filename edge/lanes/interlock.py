@@ -62,6 +62,12 @@ class Interlock:
         with self._lock:
             self._pairs = pairs_of(settings)
 
+    def opposite_of(self, channel: Channel) -> Channel | None:
+        """The relay that must never act together with this one, or None."""
+        with self._lock:
+            pair = self._pairs.get(channel)
+            return None if pair is None else pair.channel
+
     def claim(self, channel: Channel, now_ns: int) -> int:
         """Ask to move a relay away from safe.
 

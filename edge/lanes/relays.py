@@ -34,6 +34,7 @@ CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at t
 # A board that cannot be read hides a relay that hung for a moment: fresh from use, it is told often.
 RETELL_EVERY_NS, RETELL_FOR_NS = 3 * NS_PER_S, 60 * NS_PER_S
 RETRY_NS = 50 * NS_PER_MS
+REPEAT_PATIENCE_NS = 1 * NS_PER_S  # what was told twice is told a third time so much later, if somebody comes
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
 NEVER_NS = 1 << 62
 
@@ -75,7 +76,8 @@ class Relays:
         self._away: dict[int, _Away] = {}
         self._not_safe: dict[int, int] = {}  # channel -> times it was read back as not safe
         self._unconfirmed: set[int] = set()  # written, with nothing to show that the frame arrived
-        self._to_repeat: set[int] = set()  # written once to a board that acknowledges nothing
+        # To be told again, as nothing is acknowledged; until when that may wait for somebody who comes.
+        self._to_repeat: dict[int, int] = {}
         self._retell_until_ns: dict[int, int] = {}  # of a board that cannot be read, by channel
         self._refreshed = 0  # the channel whose safe state was last written again for no reason
         self._next_check_ns = 0
@@ -125,9 +127,14 @@ class Relays:
             if order.ms:
                 away.off_ns = start_ns + order.ms * NS_PER_MS
             self._away[order.channel] = away
-        # What was released and not read since is told once more, behind this: its opposite may be among it.
+        # What was released and not read since is told once more, behind this: its opposite at once.
         self._unconfirmed.discard(order.channel)  # it is away now: telling it to be safe would end this
-        self._to_repeat = (self._to_repeat | self._unconfirmed) - {order.channel}
+        self._to_repeat.pop(order.channel, None)
+        opposite = self._interlock.opposite_of((self._board_name, order.channel))
+        for channel in self._unconfirmed:
+            is_opposite = (self._board_name, channel) == opposite
+            until_ns = 0 if is_opposite else start_ns + REPEAT_PATIENCE_NS
+            self._to_repeat[channel] = min(self._to_repeat.get(channel, until_ns), until_ns)
         fault_point("actuation.before_pulse")
         try:
             with self._line.turn(urgent=order.first):
@@ -207,7 +214,7 @@ class Relays:
             self._retell_until_ns[channel] = written_ns + RETELL_FOR_NS
         if not can.acknowledges:
             self._unconfirmed.add(channel)
-            self._to_repeat.add(channel)
+            self._to_repeat[channel] = 0
         soon_ns = written_ns + 2 * can.min_gap_ms * NS_PER_MS
         self._next_check_ns = min(self._next_check_ns, soon_ns)
 
@@ -218,17 +225,21 @@ class Relays:
         check_ns = max(self._next_check_ns, self._line.free_until_ns) if self._outputs else NEVER_NS
         if self._interlock.awaits(self._board_name):
             check_ns = board.free_ns
-        repeat_ns = board.free_ns if self._to_repeat else NEVER_NS
-        return min(check_ns, repeat_ns, self.due_ns())
+        return min(check_ns, max(board.free_ns, self._repeat_ns()), self.due_ns())
 
     def repeat(self, board: Board) -> bool:
         """Write one safe state for the second time; True when there was one to write."""
-        if not self._to_repeat:
+        if self._clock.boot_ns() < self._repeat_ns():
             return False
-        channel = self._to_repeat.pop()
+        channel = min(self._to_repeat, key=self._to_repeat.__getitem__)
+        del self._to_repeat[channel]
         with self._line.turn():
             board.write_output(channel, self.is_safe_energised(channel))
         return True
+
+    def _repeat_ns(self) -> int:
+        """When the next repetition is due: kept off a line that must be free, as far as it has patience."""
+        return min(*self._to_repeat.values(), self._line.free_until_ns) if self._to_repeat else NEVER_NS
 
     def due_ns(self) -> int:
         """When the next relay has to be brought back."""

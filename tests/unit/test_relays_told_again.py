@@ -1,0 +1,142 @@
+"""When the owner of a board that acknowledges nothing tells it the same thing again."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from drivers.relay import Capabilities
+from edge.clock import NS_PER_MS
+from edge.health import Alarms
+from edge.lanes.interlock import Interlock
+from edge.lanes.line import Line
+from edge.lanes.orders import Order
+from edge.lanes.relays import REPEAT_PATIENCE_NS, Relays
+from edge.lanes.wiring import wiring_of
+from edge.settings_file import parse_settings
+
+OPEN, CLOSE, STOP, LOCK = 1, 2, 3, 4
+GAP_MS = 60
+MS = NS_PER_MS
+
+
+@dataclass
+class Clock:
+    now_ns: int = 10_000 * MS
+
+    def boot_ns(self) -> int:
+        return self.now_ns
+
+
+@dataclass
+class Paper:
+    """Writes down who was written to, and wants a pause after each frame."""
+
+    clock: Clock
+    written: list[tuple[int, bool]] = field(default_factory=list)
+    free_ns: int = 0
+    capabilities: Capabilities = Capabilities(4, 0, False, False, None, GAP_MS)
+
+    def write_output(self, channel: int, energised: bool) -> int:
+        self.written.append((channel, energised))
+        self.free_ns = self.clock.now_ns + GAP_MS * MS
+        return self.clock.now_ns
+
+
+class Rig:
+    def __init__(self) -> None:
+        def wire(channel: int) -> dict[str, Any]:
+            return {"board": "relays", "channel": channel, "pulse_ms": 400}
+
+        settings = parse_settings(
+            {
+                "device": {"id": "box"},
+                "boards": {
+                    "relays": {"type": "lcus", "port": "/dev/null"},
+                    "io": {"type": "modbus", "profile": "lc", "port": "/dev/zero"},
+                },
+                "lanes": {
+                    "entry": {
+                        "type": "barrier",
+                        "accepts": ["card"],
+                        "open": wire(OPEN),
+                        "close": wire(CLOSE),
+                        "stop": wire(STOP),
+                        "presence": {"board": "io", "channel": 3},
+                        "beam": {"board": "io", "channel": 4},
+                        "open_limit": {"board": "io", "channel": 1},
+                        "closed_limit": {"board": "io", "channel": 2},
+                    },
+                    "hall": {"type": "door", "accepts": ["card"], "lock": wire(LOCK)},
+                },
+            }
+        )
+        self.clock = Clock()
+        self.line = Line()
+        self.board: Any = Paper(self.clock)
+        clock: Any = self.clock
+        interlock = Interlock(settings)
+        wiring = wiring_of("relays", settings)
+        told = Alarms(clock)
+        self.relays = Relays("relays", wiring, clock, told, interlock, self.line, lambda *_: None)
+
+    def pulse(self, channel: int) -> None:
+        """A pulse, its end, and its end told again."""
+        self.relays.move(self.board, Order(channel, 400, 1000, self.clock.now_ns + 1000 * MS, first=True))
+        self.clock.now_ns += 400 * MS
+        self.relays.make_due_safe(self.board, {channel})
+        self.run(200)
+
+    def run(self, ms: int) -> list[tuple[int, int]]:
+        """Who is told again in that time, as (milliseconds, channel)."""
+        begin_ns, told = self.clock.now_ns, []
+        while self.clock.now_ns < begin_ns + ms * MS:
+            if self.clock.now_ns >= self.board.free_ns and self.relays.repeat(self.board):
+                told.append(((self.clock.now_ns - begin_ns) // MS, self.board.written[-1][0]))
+            self.clock.now_ns += MS
+        return told
+
+
+@pytest.fixture
+def made() -> Rig:
+    return Rig()
+
+
+def test_an_end_is_told_twice_at_once_whoever_comes(made: Rig) -> None:
+    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
+    made.relays.move(made.board, Order(OPEN, 400, 1000, made.clock.now_ns + 1000 * MS, first=True))
+    made.clock.now_ns += 400 * MS
+    made.relays.make_due_safe(made.board, {OPEN})
+    assert made.run(300) == [(GAP_MS, OPEN)]
+    assert made.board.written == [(OPEN, True), (OPEN, False), (OPEN, False)]
+
+
+def test_what_was_told_twice_is_told_a_third_time_behind_another_relay(made: Rig) -> None:
+    made.pulse(STOP)
+    made.relays.move(made.board, Order(LOCK, 400, 1000, made.clock.now_ns + 1000 * MS, first=True))
+    assert made.run(300) == [(GAP_MS, STOP)]
+
+
+def test_a_third_time_waits_for_who_comes_but_not_for_ever(made: Rig) -> None:
+    made.pulse(STOP)
+    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
+    made.relays.move(made.board, Order(LOCK, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
+    assert made.relays.next_ns(made.board) == made.clock.now_ns + REPEAT_PATIENCE_NS
+    patience_ms = REPEAT_PATIENCE_NS // MS
+    assert made.run(2 * patience_ms) == [(patience_ms, STOP)]
+
+
+def test_a_third_time_is_told_as_soon_as_nobody_comes_any_more(made: Rig) -> None:
+    made.pulse(STOP)
+    made.line.keep_free(made.clock.now_ns + 300 * MS)
+    made.relays.move(made.board, Order(LOCK, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
+    assert made.run(900) == [(300, STOP)]
+
+
+def test_an_opposite_is_told_a_third_time_at_once_whoever_comes(made: Rig) -> None:
+    made.pulse(CLOSE)
+    made.pulse(STOP)
+    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
+    made.relays.move(made.board, Order(OPEN, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
+    assert made.run(500) == [(GAP_MS, CLOSE)]
+    assert made.run(2000) == [(REPEAT_PATIENCE_NS // MS - 500, STOP)]
