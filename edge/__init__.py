@@ -26,6 +26,7 @@ Map, from the bottom upwards; a part imports only from parts above it in this li
     access         roster, policy: who may pass, and why     evidence   sightings of a track -> one identity
     store          journal, roster and gallery on disk, vault
 
+    children       processes of ours that decode what strangers give
     vision         one child process per camera: motion, detection, tracks, sightings
     lanes          boards, barrier and door machines, actuation
     signs          displays beside the lanes              readers    cards and keypads beside the lanes

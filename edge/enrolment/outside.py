@@ -1,8 +1,6 @@
 """The examiner in a process of its own, as the daemon uses it: started for one job, gone after it."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from edge.children import spawn
 from edge.clock import NS_PER_S, Clock
 from edge.enrolment.pipe import ExaminerGone, Pipe
 from edge.enrolment.verdicts import Examination, Finding
@@ -19,7 +18,6 @@ from edge.settings import ModelSettings
 START_LIMIT_S = 120.0
 """The first start ever converts a network, which takes half a minute on a small board."""
 PICTURE_LIMIT_S = 30.0
-_WITHHELD = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY"})
 _REAP_S = 5.0
 
 
@@ -109,23 +107,8 @@ class OutsideExaminer:
             raise ExaminerGone("the examiner does not answer")
 
     def _spawn(self) -> tuple[subprocess.Popen[bytes], Pipe]:
-        up, childs_up = os.pipe()
-        childs_down, down = os.pipe()
-        command = [sys.executable, "-m", "edge.enrolment.child", "--parent", str(os.getpid())]
-        command += ["--up", str(childs_up), "--down", str(childs_down)]
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(childs_up, childs_down),
-                env={name: value for name, value in os.environ.items() if name not in _WITHHELD},
-            )
+            process, up, down = spawn("edge.enrolment.child")
         except OSError as error:
-            os.close(up)
-            os.close(down)
             raise Unavailable(f"the examiner cannot be started: {error.strerror or error}") from error
-        finally:
-            os.close(childs_up)
-            os.close(childs_down)
         return process, Pipe(up, down, self._turn)

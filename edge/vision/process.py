@@ -4,13 +4,13 @@ import logging
 import os
 import select
 import subprocess
-import sys
 import threading
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edge.children import spawn
 from edge.clock import Clock
 from edge.errors import Unavailable
 from edge.records import Sighting
@@ -33,12 +33,6 @@ from edge.vision.wire import Unframer, WireError
 log = logging.getLogger(__name__)
 
 _ORDERS = (Start, Look, Settled, Attend, Compare, Configure)
-# What a process that decodes untrusted pictures has no use for: the service manager's socket, credentials,
-# and proxies (a camera is never behind one, and FFmpeg would ask it).
-_WITHHELD = frozenset(
-    {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY", "http_proxy", "https_proxy"}
-    | {"all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
-)
 _REAP_S = 5.0
 
 
@@ -207,25 +201,11 @@ class VisionProcess:
 
 def _spawn(log_level: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """Start the child; returns it and our ends of the pipes (up, down)."""
-    up, childs_up = os.pipe()
-    childs_down, down = os.pipe()
-    command = [sys.executable, "-X", "faulthandler", "-m", "edge.vision.child"]
-    command += ["--up", str(childs_up), "--down", str(childs_down)]
-    command += ["--parent", str(os.getpid()), "--log-level", log_level]
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(childs_up, childs_down),
-            env={name: value for name, value in os.environ.items() if name not in _WITHHELD},
+        process, up, down = spawn(
+            "edge.vision.child", ["--log-level", log_level], python=["-X", "faulthandler"]
         )
     except OSError as error:
-        os.close(up)
-        os.close(down)
         raise VisionDied(f"a vision process cannot be started: {error.strerror or error}") from error
-    finally:
-        os.close(childs_up)
-        os.close(childs_down)
     os.set_blocking(down, False)
     return process, up, down
