@@ -17,14 +17,10 @@ change of a relay to the edges file. It ends on SIGTERM, SIGINT, and when its pa
 """
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from drivers.errors import DriverError
 from drivers.link import boot_ns
 from drivers.simulated.barrier import CONTACTS, BarrierTraits, SimulatedBarrier
 from drivers.simulated.boards import SimulatedBoard
@@ -32,8 +28,8 @@ from drivers.simulated.catalog import simulate
 from drivers.simulated.door import DoorTraits, SimulatedDoor
 from drivers.simulated.modbus import SimulatedModbusBoard
 from drivers.simulated.script import LEVELS, Car, CarOnTheWay, Fault, Level, Person, read_script
+from drivers.simulated.two_boards import TwoBoards
 
-TICK_S = 0.005
 LOCK_RELAY = 4
 INPUT_NAMES = (
     "open_limit",
@@ -50,7 +46,7 @@ EXTENDED_RELAYS, EXTENDED_INPUTS = 8, 16
 _UP_ENOUGH_DEG = 80.0  # a driver starts when the boom is about up
 
 
-class SimulatedSite:
+class SimulatedSite(TwoBoards):
     """Boards, barrier and door, and a script of cars and persons.
 
     Args:
@@ -69,6 +65,9 @@ class SimulatedSite:
     Thread: ``simulated-site`` moves boom and leaf; each board has its own. Methods may be called from any.
     """
 
+    title = "site"
+    levels = LEVELS
+
     def __init__(
         self,
         *,
@@ -85,70 +84,39 @@ class SimulatedSite:
         family: str = "lcus",
         extended: bool = False,
     ) -> None:
-        now_ns = boot_ns()
-        self.lcus = simulate(
-            family,
-            link=lcus_link,
-            wire_baud=wire_baud,
-            dialect=dialect,
-            drop_faster_than_ms=drop_faster_than_ms,
-            channels=EXTENDED_RELAYS if extended else 0,
-        )
         self._extra_inputs = EXTRA_INPUTS if extended else ()
-        self.io = SimulatedModbusBoard(
-            "waveshare" if extended else "lc",
-            io_address,
-            outputs=0,
-            inputs=EXTENDED_INPUTS if extended else len(INPUT_NAMES),
-            name="io",
-            link=io_link,
-            wire_baud=wire_baud,
+        super().__init__(
+            simulate(
+                family,
+                link=lcus_link,
+                wire_baud=wire_baud,
+                dialect=dialect,
+                drop_faster_than_ms=drop_faster_than_ms,
+                channels=EXTENDED_RELAYS if extended else 0,
+            ),
+            SimulatedModbusBoard(
+                "waveshare" if extended else "lc",
+                io_address,
+                outputs=0,
+                inputs=EXTENDED_INPUTS if extended else len(INPUT_NAMES),
+                name="io",
+                link=io_link,
+                wire_baud=wire_baud,
+            ),
+            epoch_ns=epoch_ns,
         )
+        now_ns = boot_ns()
         self.barrier = SimulatedBarrier(now_ns, barrier)
         self.door = SimulatedDoor(now_ns, door)
-        self.epoch_ns = now_ns if epoch_ns is None else epoch_ns
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._open_things = ExitStack()
         self._cars: list[CarOnTheWay] = []
         self._persons: list[Person] = []
         self._levels: list[Level] = []
         self._faults: list[tuple[Fault, bool]] = []
-        self._held: dict[str, bool] = {}
         self._pulses = [0, 0, 0, 0]
         self.play(script)
         self.lcus.on_change(self._relay_changed)
 
     # What a user does.
-
-    def start(self) -> Self:
-        """Plug the boards in and let time run."""
-        with ExitStack() as half_started:
-            half_started.enter_context(self.lcus)
-            half_started.enter_context(self.io)
-            self._open_things = half_started.pop_all()
-        self._stopping.clear()
-        self._advance()
-        self._thread = threading.Thread(target=self._run, name="simulated-site", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop time and unplug the boards. Safe to call twice."""
-        self._stopping.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(timeout=5.0)
-        self._open_things.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def play(self, script: Sequence[Mapping[str, Any]]) -> None:
         """Add entries to the script; their times count from ``epoch_ns``."""
@@ -158,17 +126,6 @@ class SimulatedSite:
             self._persons += [entry for entry in entries if isinstance(entry, Person)]
             self._levels += [entry for entry in entries if isinstance(entry, Level)]
             self._faults += [(entry, False) for entry in entries if isinstance(entry, Fault)]
-
-    def hold(self, input_name: str, active: bool | None) -> None:
-        """Hold one of ``script.LEVELS`` at a level, whatever the script says; None lets the script rule."""
-        if input_name not in LEVELS:
-            raise DriverError("simulated site", f"cannot hold {input_name!r}; known: {', '.join(LEVELS)}")
-        with self._lock:
-            if active is None:
-                self._held.pop(input_name, None)
-            else:
-                self._held[input_name] = active
-        self._advance()
 
     def state(self) -> dict[str, Any]:
         """Everything there is to see now, as JSON can hold it."""
@@ -199,10 +156,9 @@ class SimulatedSite:
 
     # Time.
 
-    def _run(self) -> None:
-        while not self._stopping.wait(TICK_S):
-            self._advance()
-            self._play_faults()
+    def _tick(self) -> None:
+        self._advance()
+        self._play_faults()
 
     def _advance(self) -> None:
         with self._lock:

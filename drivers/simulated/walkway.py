@@ -12,12 +12,9 @@ Scripts (JSON, times in seconds after the start) have two kinds of entries:
     {"kind": "level", "input": "fire", "during": [30, 40]}
 """
 
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from drivers.errors import DriverError
 from drivers.link import boot_ns
@@ -26,8 +23,8 @@ from drivers.simulated.lcus import SimulatedLcusBoard
 from drivers.simulated.mantrap import DOORS, SimulatedMantrap
 from drivers.simulated.modbus import SimulatedModbusBoard
 from drivers.simulated.turnstile import WAYS, SimulatedTurnstile, TurnstileTraits
+from drivers.simulated.two_boards import TwoBoards
 
-TICK_S = 0.005
 RELAY_NAMES = ("pass_in", "pass_out", "release", "outer_lock", "inner_lock", "red", "green", "alarm")
 LEVELS = ("fire", "hold_key", "cabin_button", "exit_button", "tamper")
 INPUT_NAMES = (
@@ -54,7 +51,7 @@ INPUT_NAMES = (
 )
 
 
-class SimulatedWalkway:
+class SimulatedWalkway(TwoBoards):
     """Boards, turnstile and mantrap.
 
     Args:
@@ -67,6 +64,9 @@ class SimulatedWalkway:
     Thread: ``simulated-walkway`` moves people; each board has its own. Methods may be called from any.
     """
 
+    title = "walkway"
+    levels = LEVELS
+
     def __init__(
         self,
         *,
@@ -78,51 +78,16 @@ class SimulatedWalkway:
         dialect: str = "text",
         drop_faster_than_ms: float = 10.0,
     ) -> None:
-        now_ns = boot_ns()
-        self.lcus = SimulatedLcusBoard(8, dialect, drop_faster_than_ms=drop_faster_than_ms, link=lcus_link)
-        self.io = SimulatedModbusBoard(
-            "waveshare", 1, outputs=0, inputs=len(INPUT_NAMES), name="io", link=io_link
+        super().__init__(
+            SimulatedLcusBoard(8, dialect, drop_faster_than_ms=drop_faster_than_ms, link=lcus_link),
+            SimulatedModbusBoard("waveshare", 1, outputs=0, inputs=len(INPUT_NAMES), name="io", link=io_link),
         )
-        self.turnstile = SimulatedTurnstile(now_ns, turnstile)
-        self.mantrap = SimulatedMantrap(now_ns, doors)
-        self.epoch_ns = now_ns
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._open_things = ExitStack()
-        self._held: dict[str, bool] = {}
+        self.turnstile = SimulatedTurnstile(self.epoch_ns, turnstile)
+        self.mantrap = SimulatedMantrap(self.epoch_ns, doors)
         self._walkers: list[Mapping[str, Any]] = []
         self._levels: list[tuple[str, float, float]] = []
         self.play(script)
         self.lcus.on_change(self._relay_changed)
-
-    def start(self) -> Self:
-        """Plug the boards in and let time run."""
-        with ExitStack() as half_started:
-            half_started.enter_context(self.lcus)
-            half_started.enter_context(self.io)
-            self._open_things = half_started.pop_all()
-        self._stopping.clear()
-        self._advance()
-        self._thread = threading.Thread(target=self._run, name="simulated-walkway", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop time and unplug the boards. Safe to call twice."""
-        self._stopping.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(timeout=5.0)
-        self._open_things.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def play(self, script: Sequence[Mapping[str, Any]]) -> None:
         """Add entries to the script.
@@ -145,17 +110,6 @@ class SimulatedWalkway:
         with self._lock:
             self._walkers += walkers
             self._levels += levels
-
-    def hold(self, input_name: str, active: bool | None) -> None:
-        """Hold one of ``LEVELS`` at a level, whatever the script says; None lets the script rule."""
-        if input_name not in LEVELS:
-            raise DriverError("simulated walkway", f"cannot hold {input_name!r}; known: {', '.join(LEVELS)}")
-        with self._lock:
-            if active is None:
-                self._held.pop(input_name, None)
-            else:
-                self._held[input_name] = active
-        self._advance()
 
     def walk(self, gate: str, way: str, **options: Any) -> None:
         """Somebody comes to the ``turnstile`` or the ``mantrap`` now; they wait until it lets them."""
@@ -185,10 +139,6 @@ class SimulatedWalkway:
             }
 
     # Time.
-
-    def _run(self) -> None:
-        while not self._stopping.wait(TICK_S):
-            self._advance()
 
     def _advance(self) -> None:
         with self._lock:
