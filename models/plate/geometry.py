@@ -83,6 +83,16 @@ def part(corners: Corners, left: float, top: float, right: float, bottom: float)
     return np.stack([point(left, top), point(right, top), point(right, bottom), point(left, bottom)])
 
 
+def part_of_plate(
+    corners: NDArray[np.floating], left: float, top: float, right: float, bottom: float
+) -> Corners:
+    """``part`` of a plate that hangs in space: shares of its own sides, as seen in perspective."""
+    flat = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
+    matrix = cv2.getPerspectiveTransform(flat, np.asarray(corners, np.float32))
+    inner = np.array([[(left, top), (right, top), (right, bottom), (left, bottom)]], np.float32)
+    return np.asarray(cv2.perspectiveTransform(inner, matrix)[0], np.float32)
+
+
 def around_both(upper: Corners, lower: Corners) -> Corners:
     """The quadrilateral of two rows: as wide as the lower, from the upper's top to the lower's bottom."""
     lift = (upper[0] + upper[1]) / 2 - (lower[0] + lower[1]) / 2

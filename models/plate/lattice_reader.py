@@ -1,8 +1,8 @@
 """Our own plate reader: detector, refiner of its corners, and a reader that gives distributions.
 
-A plate with one row and one with two go through the same network: it fetches eight positions, upper row
-first, and says of each which character stands there or that none does. All plates of a picture are read in
-one run.
+A plate with one row and one with two go through the same network: of two rows the upper is laid to the left
+of the lower, so that they look like one. The network fetches eight positions and says of each which character
+stands there or that none does. All plates of a picture are read in one run.
 Training: `models.training.reader`. Card: weights/README.md.
 """
 
@@ -18,7 +18,7 @@ from models.errors import ModelMismatch
 from models.manifest import MANIFEST, find_model
 from models.plate.colour import kind_by_colour
 from models.plate.detector import GRAIN_PX, LEAST_PLATE_PX, FoundPlate, PlateDetector, distinct, ratio_of
-from models.plate.geometry import Corners, cut_to, whole_of
+from models.plate.geometry import Corners, cut_to, part_of_plate, whole_of
 from models.plate.grammar import ALPHABET, PlateKind
 from models.plate.lattice import NOTHING, Lattice, make_position
 from models.plate.reader import Region
@@ -58,9 +58,29 @@ _NO_PLATE: Final = 0.6
 _SURE_KIND: Final = 0.5
 
 
-def rectify(picture: BgrImage, corners: NDArray[np.floating]) -> BgrImage:
-    """Cut a plate out by its corners (left-top, right-top, right-bottom, left-bottom) to `CROP_PX`."""
-    return cut_to(picture, corners, CROP_PX)
+_UPPER_PX: Final = 50
+"""Columns of `CROP_PX` that the upper of two rows gets: its two characters are wide and the first is hard."""
+_UPPER: Final = (0.22, 0.0, 0.78, 0.41)
+_LOWER: Final = (0.0, 0.35, 1.0, 1.0)
+"""Where the rows are (left, top, right, bottom as shares of a found plate), with room for wrong corners.
+
+GA 36-2018: the characters of the upper row stand in 25 to 75 % of the width and 7 to 36 % of the height,
+those of the lower in 6 to 94 % and 41 to 91 %.
+"""
+
+
+def rectify(picture: BgrImage, corners: NDArray[np.floating], rows: int = 1) -> BgrImage:
+    """Cut a plate out by its corners (left-top, right-top, right-bottom, left-bottom) to `CROP_PX`.
+
+    Of ``rows`` = 2 the upper one comes to lie to the left of the lower one, both at full height: as they
+    hang, the upper row would have 14 of 48 pixels, and its first character is the hardest to read.
+    """
+    if rows == 1:
+        return cut_to(picture, corners, CROP_PX)
+    width, height = CROP_PX
+    upper = cut_to(picture, part_of_plate(corners, *_UPPER), (_UPPER_PX, height))
+    lower = cut_to(picture, part_of_plate(corners, *_LOWER), (width - _UPPER_PX, height))
+    return np.hstack([upper, lower])
 
 
 def loosen(corners: NDArray[np.floating], margin: float = MARGIN) -> Corners:
@@ -93,8 +113,8 @@ class LatticeNet:
             raise ModelMismatch(session.name, f"is not a plate reader of {width} x {height} crops")
         self._session = session
 
-    def read(self, image: BgrImage, plates: Sequence[Corners]) -> list[tuple[Lattice, str]]:
-        """Read plates of one picture by their corners.
+    def read(self, image: BgrImage, plates: Sequence[FoundPlate]) -> list[tuple[Lattice, str]]:
+        """Read plates of one picture by their corners and rows.
 
         A plate with a doubtful position is cut twice more, closer and wider, and the three answers are
         averaged: corners are never quite right, and most plates need only one look.
@@ -107,10 +127,10 @@ class LatticeNet:
         """
         if not plates:
             return []
-        characters, kinds = self._run([rectify(image, loosen(corners)) for corners in plates])
+        characters, kinds = self._run([_cut(image, plate, MARGIN) for plate in plates])
         doubtful = [int(i) for i in np.flatnonzero(characters.max(axis=2).min(axis=1) < _SURE)]
         if doubtful:
-            cuts = [rectify(image, loosen(plates[i], margin)) for i in doubtful for margin in _OTHER_MARGINS]
+            cuts = [_cut(image, plates[i], margin) for i in doubtful for margin in _OTHER_MARGINS]
             again = self._run(cuts)
             for place, i in enumerate(doubtful):
                 looks = slice(place * len(_OTHER_MARGINS), (place + 1) * len(_OTHER_MARGINS))
@@ -124,6 +144,10 @@ class LatticeNet:
         if characters.shape[1:] != (SLOTS, EMPTY + 1) or kinds.shape[1:] != (len(KINDS),):
             raise ModelMismatch(self._session.name, "gave positions or kinds of another alphabet")
         return np.exp(characters), np.exp(kinds)
+
+
+def _cut(image: BgrImage, plate: FoundPlate, margin: float) -> BgrImage:
+    return rectify(image, loosen(plate.corners, margin), plate.rows)
 
 
 def _told(characters: NDArray[np.float32], kinds: NDArray[np.float32]) -> tuple[Lattice, str]:
@@ -198,7 +222,7 @@ class OwnPlateReader:
             found = self._refiner.refine(part, found)
         found = distinct(found)
         refined = time.perf_counter()
-        read = self._net.read(part, [plate.corners for plate in found])
+        read = self._net.read(part, found)
         self._stages_ms = {
             "detect": (detected - began) * 1e3,
             "refine": (refined - detected) * 1e3,
@@ -215,11 +239,11 @@ class OwnPlateReader:
         ((lattice, _),) = self._net.read(crop, [self._plate_in(crop)])
         return lattice
 
-    def _plate_in(self, crop: BgrImage) -> Corners:
-        """Corners of the plate in a picture of one plate: a crop may show it crooked, with its frame."""
+    def _plate_in(self, crop: BgrImage) -> FoundPlate:
+        """The plate in a picture of one plate: a crop may show it crooked, with its frame."""
         whole = FoundPlate(whole_of(crop), 1.0, 1)
         found = self._refiner.refine(crop, [whole])
-        return found[0].corners if found else whole.corners
+        return found[0] if found else whole
 
 
 def _reading(

@@ -4,7 +4,6 @@ A crop is made the way the program makes it: a plate is drawn flat, weathered, s
 and at a size, and cut out again by corners that are a little wrong.
 """
 
-import functools
 import math
 import random
 from collections.abc import Sequence
@@ -19,10 +18,8 @@ from models.plate.grammar import ALPHABET, LETTERS, PROVINCES, PlateKind, genera
 from models.plate.lattice_reader import EMPTY, SLOTS, loosen, rectify
 from models.results import BgrImage
 from models.training import weather
-from models.training.glyphs import CHINESE_FACES, LATIN_FACES
-from models.training.plates import LOOKS, Look, Style, ground, ink_field, rim_field
-
-_PX_PER_MM: Final = 0.5
+from models.training.plates import LOOKS
+from models.training.worn import PX_PER_MM, draw_inked
 
 _WEIGHTS: Final = {
     PlateKind.BLUE: 34, PlateKind.GREEN_SMALL: 17, PlateKind.YELLOW: 8, PlateKind.YELLOW_DOUBLE: 8,
@@ -57,6 +54,7 @@ class Patch:
         corners: (4, 2) float64 pixels of the plate, left-top first, clockwise.
         text, kind: What it says and what it is.
         rows: 1 or 2.
+        ink: (height, width) float32 0..1, how much of each pixel is character; None when not asked for.
     """
 
     picture: BgrImage
@@ -64,6 +62,7 @@ class Patch:
     text: str
     kind: PlateKind
     rows: int
+    ink: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,95 +117,6 @@ def random_plate(rng: random.Random, *, legal: bool = False) -> tuple[PlateKind,
     return kind, text
 
 
-_CHINESE_PENS: Final = {
-    "noto-thin": 1.6, "noto-light": 1.0, "noto-regular": 0.5, "noto-bold": -1.2, "noto-medium": -0.2,
-    "serif-regular": 1.1, "serif-bold": 0.2, "wenkai-regular": 0.9, "wenkai-bold": 0.3, "droid": 0.3,
-}  # fmt: skip
-"""How much an outline grows on every side to look pressed, in millimetres."""
-
-
-def chinese_pen_mm(rng: np.random.Generator, face: str) -> float:
-    """Pen for a Chinese character of a face: as makers press them, give or take."""
-    return float(np.clip(_CHINESE_PENS[face] + rng.normal(0, 0.35), -1.5, 2.5))
-
-
-def random_style(rng: np.random.Generator) -> Style:
-    """Faces and pens; our own strokes in more than half of all cases."""
-    latin = "strokes" if rng.random() < 0.6 else str(rng.choice(LATIN_FACES))
-    chinese = str(rng.choice(CHINESE_FACES))
-    heavy = {"noto-bold": -1.2, "open-condensed-bold": -1.0, "roboto-bold": -1.2}
-    latin_pen = (
-        rng.normal(2.4, 0.7) if latin in ("strokes", "roboto-light", "noto-thin") else rng.normal(0.9, 0.6)
-    )
-    latin_pen = float(np.clip(latin_pen + heavy.get(latin, 0.0), -1.0, 4.0))
-    return Style(latin, chinese, latin_pen, chinese_pen_mm(rng, chinese))
-
-
-@functools.cache
-def _small_ground(look: Look) -> NDArray[np.float32]:
-    """The plate without ink at the drawing's scale; read-only by habit."""
-    width, height = (round(side * _PX_PER_MM) for side in look.layout.size_mm)
-    return np.asarray(cv2.resize(ground(look), (width, height), interpolation=cv2.INTER_AREA), np.float32)
-
-
-@functools.cache
-def _rim_line(size_mm: tuple[int, int]) -> NDArray[np.float32]:
-    """Coverage 0..1 of the line around the plate at the drawing's scale."""
-    width, height = (round(side * _PX_PER_MM) for side in size_mm)
-    rim = np.asarray(
-        cv2.resize(rim_field(size_mm), (width, height), interpolation=cv2.INTER_AREA), np.float32
-    )
-    line = (1.5 - np.abs(rim - 1.5)) * _PX_PER_MM + 0.5
-    return np.asarray(np.clip(line, 0, 1), np.float32)
-
-
-def draw_worn(rng: np.random.Generator, text: str, look: Look, wear: float) -> weather.Picture:
-    """A plate at 0.5 px/mm with faded colours, pressed edges, screws, dirt and cover; float32 BGR."""
-    width, height = (round(side * _PX_PER_MM) for side in look.layout.size_mm)
-    field = ink_field(text, look.layout, random_style(rng))
-    field = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    if rng.random() < 0.6:
-        field = _bent(rng, field)
-    plate = _small_ground(look) * rng.normal(1, 0.05 + 0.07 * wear, 3).astype(np.float32)
-    plate += np.float32(rng.normal(0, 10))
-    ink = np.array(look.ink, np.float32) + rng.normal(0, 10, 3).astype(np.float32)
-    if rng.random() < 0.9:
-        share = np.float32(rng.uniform(0.4, 1.0))
-        plate += (ink - plate) * (_rim_line(look.layout.size_mm) * share)[..., None]
-    inks = np.empty_like(plate)
-    inks[:] = ink
-    for position in look.red:
-        left, _, box_width, _ = look.layout.boxes[position]
-        inks[:, round((left - 4) * _PX_PER_MM) : round((left + box_width + 4) * _PX_PER_MM)] = (40, 36, 200)
-    coverage = np.clip(field * _PX_PER_MM + 0.5, 0, 1) * rng.uniform(0.75, 1.0)
-    plate += (inks - plate) * coverage[..., None].astype(np.float32)
-    if rng.random() < 0.5:
-        weather.emboss(rng, plate, field * np.float32(_PX_PER_MM))
-    if rng.random() < 0.7:
-        weather.screws(rng, plate, _PX_PER_MM * height / (140 * _PX_PER_MM))
-    if rng.random() < 0.5 * wear:
-        weather.dirt(rng, plate, rng.random() ** 1.5)
-    if rng.random() < 0.12 * wear:
-        weather.cover(rng, plate)
-    return plate
-
-
-_STRANGE_HANDS: Final = 0.3
-"""Share of bent plates whose shapes are bent twice as far: provinces differ from the fonts by that much."""
-
-
-def _bent(rng: np.random.Generator, field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Push and pull the glyphs by a millimetre here and there: no two makers press the same shapes."""
-    height, width = field.shape
-    most = 1.8 if rng.random() < _STRANGE_HANDS else 0.9
-    size = (rng.uniform(0.2, most) * _PX_PER_MM * 2, rng.uniform(0.2, most) * _PX_PER_MM * 2)
-    coarse = rng.normal(0, 1, (2, 4, int(rng.integers(8, 18)))).astype(np.float32)
-    ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    xs += cv2.resize(coarse[0], (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(size[0])
-    ys += cv2.resize(coarse[1], (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(size[1])
-    return np.asarray(cv2.remap(field, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
 def _turn(rng: np.random.Generator, width_mm: float, height_mm: float, hard: Hardship) -> NDArray[np.float64]:
     """Corners (4, 2) of a plate turned in space and seen by a pinhole, height about 1, centred at 0."""
     strong = rng.random() < 0.3
@@ -233,6 +143,8 @@ def make_patch(
     kind: PlateKind,
     hard: Hardship = Hardship(),
     surroundings: Sequence[Surrounding] = (),
+    *,
+    with_ink: bool = False,
 ) -> Patch:
     """Draw one plate and let a camera look at it.
 
@@ -242,10 +154,11 @@ def make_patch(
         kind: Its kind.
         hard: How hard to make it.
         surroundings: Photographs and where plates hang in them; may be empty.
+        with_ink: Also where the characters came to lie, as nothing had spoilt them.
     """
     looks = LOOKS[kind]
     look = looks[int(rng.integers(len(looks)))]
-    plate = draw_worn(rng, text, look, hard.wear)
+    plate, coverage = draw_inked(rng, text, look, hard.wear)
     height, width = plate.shape[:2]
     margin_x, margin_y = round(width * 0.3), round(height * 0.75)
     shape = (height + 2 * margin_y, width + 2 * margin_x)
@@ -262,7 +175,7 @@ def make_patch(
     low, high = hard.height_px
     plate_px = low * (high / low) ** rng.random()
     # Two rows are as large on the picture as their millimetres are: the size is that of one row's plate.
-    larger = height / (140 * _PX_PER_MM) if look.layout.rows == 2 else 1.0
+    larger = height / (140 * PX_PER_MM) if look.layout.rows == 2 else 1.0
     corners = _turn(rng, width, height, hard) * plate_px * larger
     # The view ends where the canvas would have to be made up; a crooked plate has its box's corners beyond.
     spread = np.ptp(corners, axis=0)
@@ -279,7 +192,14 @@ def make_patch(
     )
     view = weather.lens(rng, np.asarray(view, np.float32), plate_px, hard.blur)
     picture = weather.sensor(rng, weather.illuminate(rng, view))
-    return Patch(picture, seen, text, kind, look.layout.rows)
+    if not with_ink:
+        return Patch(picture, seen, text, kind, look.layout.rows)
+    flat = np.zeros(shape, np.float32)
+    flat[margin_y : margin_y + height, margin_x : margin_x + width] = coverage
+    if shrink > 1.3:
+        flat = np.asarray(cv2.GaussianBlur(flat, (0, 0), 0.35 * shrink), np.float32)
+    ink = cv2.warpPerspective(flat, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)
+    return Patch(picture, seen, text, kind, look.layout.rows, np.asarray(ink, np.float32))
 
 
 def _around_a_plate(
@@ -325,9 +245,11 @@ def shaken(
     return np.asarray(out + (corners - middle) * rng.normal(0, jitter, 2), np.float64)
 
 
-def cut(rng: np.random.Generator, picture: BgrImage, corners: NDArray[np.float64], jitter: float) -> BgrImage:
+def cut(
+    rng: np.random.Generator, picture: BgrImage, corners: NDArray[np.float64], jitter: float, rows: int = 1
+) -> BgrImage:
     """The reader's cut of a patch, by corners that are a little wrong."""
-    return rectify(picture, loosen(shaken(rng, corners, jitter)))
+    return rectify(picture, loosen(shaken(rng, corners, jitter)), rows)
 
 
 def from_afar(
@@ -374,7 +296,7 @@ def make_crop(
 ) -> BgrImage:
     """Draw one plate, look at it, and cut it out again: (48, 144, 3) uint8 BGR; see `make_patch`."""
     patch = make_patch(rng, text, kind, hard, surroundings)
-    return cut(rng, patch.picture, patch.corners, hard.jitter)
+    return cut(rng, patch.picture, patch.corners, hard.jitter, patch.rows)
 
 
 def vary_real(rng: np.random.Generator, picture: BgrImage) -> BgrImage:

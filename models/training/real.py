@@ -21,8 +21,9 @@ from models.errors import ModelNotFound, PictureUnusable
 from models.plate.grammar import ALPHABET
 from models.plate.lattice_reader import SLOTS
 from models.results import BgrImage
-from models.training.crops import Surrounding, chinese_pen_mm
+from models.training.crops import Surrounding
 from models.training.glyphs import CHINESE_FACES, MARGIN_MM, distance_field
+from models.training.worn import chinese_pen_mm
 
 
 @dataclass(frozen=True, slots=True, eq=False)

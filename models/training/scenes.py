@@ -17,12 +17,13 @@ from models.plate.grammar import ALPHABET, PlateKind
 from models.results import BgrImage
 from models.training import weather
 from models.training.car import build_car, put_car
-from models.training.crops import draw_worn, random_plate
+from models.training.crops import random_plate
 from models.training.film import COLOURS
 from models.training.glyphs import LATIN, MARGIN_MM, distance_field
 from models.training.plates import LOOKS
 from models.training.real import CarPicture, PhotographedPlate
 from models.training.scenery import Eye, draw_lane
+from models.training.worn import draw_worn
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -165,5 +165,24 @@ def test_curves_are_drawn_and_every_kind_is_listed(
     assert drawn.shape == (380, 3 * 430, 3)
     told = json.loads(figures.read_text("utf-8"))
     assert set(told["curves"]) == {"height_px", "blur", "angle_deg"}
-    assert told["kinds_at_24_px_and_more"]["rapidocr"]["blue"] >= 0.5
+    blue = told["kinds_at_24_px_and_more"]["rapidocr"]["blue"]
+    assert blue["legible_exact"] >= 0.5
+    assert 0 < blue["legible"] <= 1
     assert "yellow" in capsys.readouterr().out
+
+
+def test_one_kind_can_be_judged_alone_and_one_that_is_never_drawn_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from models.training import exam
+
+    monkeypatch.setattr(exam, "sweeps", lambda: ())
+    png, figures = tmp_path / "curves.png", tmp_path / "curves.json"
+    words = ["eval", "plate-curves", "--png", str(png), "--json", str(figures), "--count", "10", "--kind"]
+    assert main([*words, "embassy_legacy"]) == Exit.USAGE
+    assert "embassy_legacy" in capsys.readouterr().err
+    assert not png.exists()
+    monkeypatch.setattr(exam, "sweeps", lambda: (exam.Sweep("a", "A", "b", ["1"], [exam.USUAL]),))
+    assert main([*words, "trailer"]) == Exit.OK
+    told = json.loads(figures.read_text("utf-8"))
+    assert list(told["kinds_at_24_px_and_more"]["own"]) == ["trailer"]

@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.plate.geometry import around_both, box_iou, cut_upright, grow, part, quad_size, stretch
+from models.plate.geometry import (
+    around_both,
+    box_iou,
+    cut_upright,
+    grow,
+    part,
+    part_of_plate,
+    quad_size,
+    stretch,
+)
 from models.plate.reader import OWN_WEIGHTS, own_weights_present
 
 SQUARE_ON = np.array([[10, 20], [110, 20], [110, 50], [10, 50]], np.float32)
@@ -65,3 +74,13 @@ def test_the_own_reader_is_chosen_only_when_the_manifest_and_both_files_are_ther
     for name in OWN_WEIGHTS:
         (tmp_path / f"{name}.onnx").write_bytes(b"x")
     assert own_weights_present(manifest)
+
+
+def test_a_part_of_a_plate_seen_in_perspective_is_the_part_of_the_plate() -> None:
+    # A plate 2 wide and 1 high, its right side twice as far away.
+    seen = np.array([(0, 0), (100, 20), (100, 60), (0, 80)], np.float32)
+    middle = part_of_plate(seen, 0.0, 0.0, 0.5, 1.0)
+    assert middle[1][0] == pytest.approx(200 / 3, abs=0.1)  # nearer to the far side than the half
+    assert part_of_plate(seen, 0.0, 0.0, 1.0, 1.0) == pytest.approx(seen, abs=1e-3)
+    flat = np.array([(0, 0), (200, 0), (200, 100), (0, 100)], np.float32)
+    assert part_of_plate(flat, 0.2, 0.1, 0.8, 0.4) == pytest.approx(part(flat, 0.2, 0.1, 0.8, 0.4), abs=1e-3)

@@ -16,7 +16,7 @@ from models.results import BgrImage
 from models.training import cache, exam
 from models.training.cards import write_cards
 from models.training.crops import Hardship, from_afar, make_patch, relit, shaken
-from models.training.plates import draw_plate
+from models.training.plates import draw_plate, look_of
 from models.training.real import LabelledCrop, other_province, splice
 
 
@@ -133,13 +133,31 @@ class Oracle:
 
 def test_the_drawn_exam_shows_legal_plates_and_counts_what_was_read() -> None:
     rng, chance = np.random.default_rng(5), random.Random(5)
-    texts = [exam.draw_one(rng, chance, exam.USUAL, None)[1] for _ in range(6)]
+    texts = [exam.draw_one(rng, chance, exam.USUAL, None).text for _ in range(6)]
     assert all(decode(lattice_from_text(text)).text for text in texts if parse_plate(text))
     shown = [*texts[:3], "", "", ""]
-    assert exam.share_exact(Oracle(shown), exam.USUAL, 6, seed=5) == pytest.approx(0.5)
+    assert exam.score(Oracle(shown), exam.USUAL, 6, seed=5).exact == pytest.approx(0.5)
     with pytest.raises(TypeError, match="crops"):
-        exam.share_exact(object(), exam.USUAL, 1, seed=5)
+        exam.score(object(), exam.USUAL, 1, seed=5)
     assert [len(sweep.points) == len(sweep.ticks) for sweep in exam.sweeps()] == [True] * 3
+
+
+def test_a_plate_is_legible_when_every_character_stands_out_whoever_reads() -> None:
+    clear = exam.Hardship(height_px=(48, 48), angle_deg=10, blur=0, wear=0, jitter=0.02)
+    rng, chance = np.random.default_rng(3), random.Random(3)
+    plates = [exam.draw_one(rng, chance, clear, PlateKind.BLUE) for _ in range(12)]
+    assert np.median([plate.legibility for plate in plates]) > 0.85
+    layout = look_of(PlateKind.BLUE).layout
+    flat = draw_plate("粤B12345", PlateKind.BLUE)
+    ink = np.asarray(flat[..., 2] > 128, np.float32)
+    assert exam.legibility_of(flat, ink, layout) > 0.95
+    hidden = flat.copy()
+    hidden[:, 380:] = 200  # the last character only
+    assert exam.legibility_of(hidden, ink, layout) < 0.3
+    soft = np.asarray(cv2.GaussianBlur(flat, (0, 0), 12), np.uint8)
+    assert exam.legibility_of(soft, ink, layout) < exam.LEGIBLE < exam.legibility_of(flat, ink, layout)
+    grey = np.full_like(flat, 255)
+    assert exam.legibility_of(grey, ink, layout) == pytest.approx(0, abs=1e-6)
 
 
 MANIFEST = """[model.plate_reader]
@@ -163,14 +181,14 @@ def test_model_cards_come_from_the_manifest_and_the_evaluations(tmp_path: Path) 
     }  # fmt: skip
     figures, curves = tmp_path / "f.json", tmp_path / "c.json"
     figures.write_text(json.dumps({"readers": [summary]}), "utf-8")
-    curves.write_text(
-        json.dumps({"plates_per_point": 100, "kinds_at_24_px_and_more": {"own": {"blue": 1.0}}}), "utf-8"
-    )
+    blue = {"exact": 0.96, "legible_exact": 1.0, "legible": 0.97}
+    told = {"plates_per_point": 100, "kinds_at_24_px_and_more": {"own": {"blue": blue}}}
+    curves.write_text(json.dumps(told), "utf-8")
     card = write_cards(tmp_path, {"crops": figures}, curves, ["Taken on a quiet machine."]).read_text("utf-8")
     assert "## Plate reader" in card
     assert "Plate detector" not in card, "only what the manifest names"
     assert "| exact | 99.0 % |" in card
-    assert "| blue | 100.0 % |" in card
+    assert "| blue | 97.0 % | 100.0 % | 96.0 % |" in card
     assert "held-out 99.5" in card
     assert "quiet machine" in card
     figures.write_text("[]", "utf-8")

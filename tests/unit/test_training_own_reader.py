@@ -86,7 +86,8 @@ def test_only_a_doubtful_plate_is_looked_at_again_and_the_answers_are_averaged(
     session = Scripted(first)
     picture = np.zeros((200, 300, 3), np.uint8)
     corners = np.array([(100, 50), (200, 60), (195, 95), (98, 84)], np.float32)
-    read = LatticeNet(session).read(picture, [corners, corners])  # type: ignore[arg-type]
+    plates = [FoundPlate(corners, 1.0, rows) for rows in (1, 2)]
+    read = LatticeNet(session).read(picture, plates)  # type: ignore[arg-type]
     assert session.looks == looks
     assert [lattice_text(lattice) for lattice, _ in read] == ["粤B12345"] * 2
     assert {kind for _, kind in read} == {"blue"}
@@ -104,6 +105,20 @@ def test_a_plate_is_cut_upright_out_of_a_turned_picture() -> None:
     wanted = cv2.resize(flat, CROP_PX, interpolation=cv2.INTER_AREA).astype(int)
     assert np.abs(cut - wanted).mean() < 14
     assert np.abs(rectify(flat, whole_of(flat)).astype(int) - wanted).mean() < 8
+
+
+def test_of_two_rows_the_upper_is_laid_to_the_left_of_the_lower() -> None:
+    flat = draw_plate("冀AF0236", PlateKind.YELLOW_DOUBLE)  # 440 x 220: what the standard says in millimetres
+    corners = np.array([(60, 40), (330, 60), (340, 190), (70, 180)], np.float32)
+    source = np.array([(0, 0), (440, 0), (440, 220), (0, 220)], np.float32) - 0.5
+    picture = cv2.warpPerspective(flat, cv2.getPerspectiveTransform(source, corners - 0.5), (400, 240))
+    cut = rectify(picture, corners, rows=2).astype(int)
+    assert cut.shape == (CROP_PX[1], CROP_PX[0], 3)
+    upper = cv2.resize(flat[0:90, 97:343], (50, 48), interpolation=cv2.INTER_AREA)
+    lower = cv2.resize(flat[77:220], (94, 48), interpolation=cv2.INTER_AREA)
+    assert np.abs(cut - np.hstack([upper, lower])).mean() < 14
+    # All characters are there: 110..330 mm of the upper row, 27..412 mm of the lower.
+    assert np.abs(rectify(flat, whole_of(flat), 2).astype(int) - np.hstack([upper, lower])).mean() < 8
 
 
 def test_a_found_plate_is_cut_a_little_larger_around_the_same_middle() -> None:
