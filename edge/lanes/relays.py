@@ -228,7 +228,7 @@ class Relays:
         return min(check_ns, max(board.free_ns, self._repeat_ns()), self.due_ns())
 
     def repeat(self, board: Board) -> bool:
-        """Write one safe state for the second time; True when there was one to write."""
+        """Write one safe state again; True when one was due."""
         if self._clock.boot_ns() < self._repeat_ns():
             return False
         channel = min(self._to_repeat, key=self._to_repeat.__getitem__)

@@ -17,7 +17,7 @@ class Stage(StrEnum):
 
 
 class Visits:
-    """The last visits (`REMEMBERED`) and their stage. Thread: any."""
+    """The visits heard of last (`REMEMBERED`) and their stage. Thread: any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,6 +27,7 @@ class Visits:
         """Note a no; False when this visit has been dealt with already."""
         with self._lock:
             if visit in self._stages:
+                self._stages.move_to_end(visit)
                 return False
             self._put(visit, Stage.REFUSED)
             return True
@@ -35,6 +36,7 @@ class Visits:
         """Note that an opening begins; False when one stands for this visit, or it has passed."""
         with self._lock:
             if self._stages.get(visit) in (Stage.ADMITTED, Stage.PASSED):
+                self._stages.move_to_end(visit)  # who stays in sight is not forgotten, and let in twice
                 return False
             self._put(visit, Stage.ADMITTED)
             return True

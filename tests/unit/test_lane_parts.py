@@ -214,6 +214,16 @@ def test_the_memory_of_visits_is_bounded() -> None:
     assert not visits.refuse(f"visit-{REMEMBERED}")
 
 
+def test_a_visit_that_stays_is_not_forgotten_however_many_come_and_go_beside_it() -> None:
+    visits = Visits()
+    assert visits.admit("parked")
+    assert visits.refuse("stranger who waits")
+    for i in range(3 * REMEMBERED):
+        assert visits.admit(f"visit-{i}")
+        assert not visits.admit("parked")
+        assert not visits.refuse("stranger who waits")
+
+
 def test_stages_name_only_what_was_reached() -> None:
     assert Times(0, 10 * MS).stages_ms() == {"decide": 10.0}
     assert Times(0, 10 * MS, 15 * MS, 40 * MS).stages_ms() == {
