@@ -1,12 +1,14 @@
 """Modbus relay and input boards, on RS-485 or a network: one request, one answer, never a second try here.
 
 A lost answer means that the state is unknown; whether to repeat is the caller's decision (repeating is safe
-for everything sent from here, because nothing toggles). Many two-wire adapters return what was sent. The
-answer to a single write is equal to the request, so an unnoticed echo would pass for an acknowledgement by a
-board that is not there: ``open`` looks for an echo with a read, whose answer never equals its request.
+for everything sent from here, because nothing toggles). ``open`` alone asks a second time, where silence
+would be taken for a board of another type. Many two-wire adapters return what was sent. The answer to a
+single write is equal to the request, so an unnoticed echo would pass for an acknowledgement by a board that
+is not there: ``open`` looks for an echo with a read, whose answer never equals its request.
 """
 
 import logging
+import time
 
 from drivers.errors import (
     AnswerPending,
@@ -186,6 +188,14 @@ class ModbusBoard(SerialBoard):
             raise self._why_refused(reply.refusal, request)
         return reply, sent_ns
 
+    def _ask_twice_at_most(self, request: Request) -> Reply:
+        """One exchange, and one more where nothing came: one lost answer must not say what a board lacks."""
+        try:
+            return self._ask(request)[0]
+        except ReplyTimeout:
+            time.sleep(max(0, self._late_ns.get(request.function, 0) - boot_ns()) / 1e9)
+            return self._ask(request)[0]
+
     def _find(self, data: bytes, request: Request, sent: bytes) -> Reply | None:
         if not self._echoes:
             return self._framing.find(data, request)
@@ -253,7 +263,7 @@ class ModbusBoard(SerialBoard):
         if modes_of is None or not self._outputs:
             return
         try:
-            modes = self._ask(modes_of(self._unit, self._outputs))[0].registers()
+            modes = self._ask_twice_at_most(modes_of(self._unit, self._outputs)).registers()
         except (CommandRefused, ReplyTimeout) as refusal:
             if not self._inputs:
                 return  # the type without inputs has no such registers, and nothing that could drive a relay

@@ -222,7 +222,7 @@ class Relays:
 
     def next_ns(self, board: Board) -> int:
         """When there is something to do: a relay is due, or something to make sure of."""
-        check_ns = max(self._next_check_ns, self._line.free_until_ns) if self._outputs else NEVER_NS
+        check_ns = self._check_ns() if self._outputs else NEVER_NS
         if self._interlock.awaits(self._board_name):
             check_ns = board.free_ns
         return min(check_ns, max(board.free_ns, self._repeat_ns()), self.due_ns())
@@ -240,6 +240,10 @@ class Relays:
     def _repeat_ns(self) -> int:
         """When the next repetition is due: kept off a line that must be free, as far as it has patience."""
         return min(*self._to_repeat.values(), self._line.free_until_ns) if self._to_repeat else NEVER_NS
+
+    def _check_ns(self) -> int:
+        """When to read next. A relay in doubt is read on a line kept free, too: CLOSE may wait for that."""
+        return self._next_check_ns if self._not_safe else max(self._next_check_ns, self._line.free_until_ns)
 
     def due_ns(self) -> int:
         """When the next relay has to be brought back."""
@@ -262,7 +266,7 @@ class Relays:
             wanted: Asked while a slow board is being read: True gives the reading up.
         """
         now_ns = self._clock.boot_ns()
-        is_early = now_ns < max(self._next_check_ns, self._line.free_until_ns)
+        is_early = now_ns < self._check_ns()
         if (is_early and not self._interlock.awaits(self._board_name)) or not self._outputs:
             return
         can = board.capabilities

@@ -17,7 +17,7 @@ from drivers.simulated import (
 )
 from drivers.simulated.jacks import TcpJack
 
-REPLY_TIMEOUT_MS = 120
+REPLY_TIMEOUT_MS = 250
 
 
 @dataclass(frozen=True)

@@ -257,12 +257,17 @@ def bar_of(image: np.ndarray) -> int:
 def test_h264_over_rtsp_is_decoded_picture_by_picture(h264: SimulatedH264Camera, capfd) -> None:
     camera = open_camera("gate", source=h264.url)
     try:
-        frames = [camera.read() for _ in range(12)]
+        bars, in_a_row = [], 0
+        while (
+            in_a_row < 12 and len(bars) < 90
+        ):  # a machine that stops for a moment loses pictures: begin anew
+            image = camera.read().image
+            assert image.shape == (144, 192, 3)
+            bars.append(bar_of(image))
+            in_a_row = in_a_row + 1 if len(bars) > 1 and (bars[-1] - bars[-2]) % 8 == 1 else 1
     finally:
         camera.close()
-    assert frames[-1].image.shape == (144, 192, 3)
-    bars = [bar_of(frame.image) for frame in frames]
-    assert all((later - earlier) % 8 == 1 for earlier, later in itertools.pairwise(bars)), bars
+    assert in_a_row == 12, bars
     assert capfd.readouterr() == ("", "")
 
 

@@ -89,7 +89,7 @@ def test_faces_go_from_pictures_to_the_gate_sealed_and_only_what_is_new_is_sent(
 
     office("--remove", "grace")
     until(lambda: knows(box, "eileen"), what="the face is out")
-    assert [receipt.person for receipt in box.sets.receipts()] == ["grace"]
+    until(lambda: [receipt.person for receipt in box.sets.receipts()] == ["grace"], what="its receipt")
     said = office("--whole", faces={"grace": "grace.png"})
     assert "1 faces published, 0 stood already, 1 taken back" in said
     until(lambda: knows(box, "grace"), what="the list is the whole set")

@@ -43,6 +43,17 @@ class Paper:
         return self.clock.now_ns
 
 
+@dataclass
+class Welded(Paper):
+    """A board that can be read, one of whose relays hangs in the meantime."""
+
+    hanging: set[int] = field(default_factory=set)
+    capabilities: Capabilities = Capabilities(4, 0, False, True, None, GAP_MS)
+
+    def read_outputs(self, wanted: Any) -> tuple[bool, ...]:
+        return tuple(channel in self.hanging for channel in (OPEN, CLOSE, STOP, LOCK))
+
+
 class Rig:
     def __init__(self) -> None:
         def wire(channel: int) -> dict[str, Any]:
@@ -77,8 +88,8 @@ class Rig:
         clock: Any = self.clock
         interlock = Interlock(settings)
         wiring = wiring_of("relays", settings)
-        told = Alarms(clock)
-        self.relays = Relays("relays", wiring, clock, told, interlock, self.line, lambda *_: None)
+        self.alarms = Alarms(clock)
+        self.relays = Relays("relays", wiring, clock, self.alarms, interlock, self.line, lambda *_: None)
 
     def pulse(self, channel: int) -> None:
         """A pulse, its end, and its end told again."""
@@ -140,3 +151,27 @@ def test_an_opposite_is_told_a_third_time_at_once_whoever_comes(made: Rig) -> No
     made.relays.move(made.board, Order(OPEN, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
     assert made.run(500) == [(GAP_MS, CLOSE)]
     assert made.run(2000) == [(REPEAT_PATIENCE_NS // MS - 500, STOP)]
+
+
+def test_a_relay_that_came_free_is_seen_to_be_so_while_the_line_is_kept_free(made: Rig) -> None:
+    made.board = Welded(made.clock, hanging={OPEN})
+    made.relays.move(made.board, Order(OPEN, 400, 1000, made.clock.now_ns + 1000 * MS, first=True))
+    made.clock.now_ns += 400 * MS
+    made.relays.make_due_safe(made.board, {OPEN})
+
+    def pass_s(seconds: float) -> None:
+        until_ns = made.clock.now_ns + round(seconds * 1000) * MS
+        while made.clock.now_ns < until_ns:
+            made.clock.now_ns = max(made.clock.now_ns + MS, made.board.free_ns)
+            if not made.relays.repeat(made.board):
+                made.relays.check(made.board, lambda: False)
+
+    pass_s(2.0)
+    assert [alarm.name for alarm in made.alarms.standing()] == ["relay.stuck"]
+    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
+    made.board.hanging.clear()
+    pass_s(2.5)
+    assert made.alarms.standing() == ()
+    made.board.written.clear()
+    pass_s(60)
+    assert made.board.written == []
