@@ -68,6 +68,12 @@ class Interlock:
             pair = self._pairs.get(channel)
             return None if pair is None else pair.channel
 
+    def yields(self, channel: Channel) -> bool:
+        """True for a relay that must never linger, because its opposite may have to act at once."""
+        with self._lock:
+            pair = self._pairs.get(channel)
+            return pair is not None and not pair.wins
+
     def claim(self, channel: Channel, now_ns: int) -> int:
         """Ask to move a relay away from safe.
 

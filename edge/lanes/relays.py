@@ -34,7 +34,7 @@ CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at t
 # A board that cannot be read hides a relay that hung for a moment: fresh from use, it is told often.
 RETELL_EVERY_NS, RETELL_FOR_NS = 3 * NS_PER_S, 60 * NS_PER_S
 RETRY_NS = 50 * NS_PER_MS
-REPEAT_PATIENCE_NS = 1 * NS_PER_S  # what was told twice is told a third time so much later, if somebody comes
+REPEAT_PATIENCE_NS = 1 * NS_PER_S  # what has been told is told again so much later, if somebody comes
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
 NEVER_NS = 1 << 62
 
@@ -214,7 +214,8 @@ class Relays:
             self._retell_until_ns[channel] = written_ns + RETELL_FOR_NS
         if not can.acknowledges:
             self._unconfirmed.add(channel)
-            self._to_repeat[channel] = 0
+            is_pressing = self._interlock.yields((self._board_name, channel))
+            self._to_repeat[channel] = 0 if is_pressing else written_ns + REPEAT_PATIENCE_NS
         soon_ns = written_ns + 2 * can.min_gap_ms * NS_PER_MS
         self._next_check_ns = min(self._next_check_ns, soon_ns)
 

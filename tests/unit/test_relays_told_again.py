@@ -113,13 +113,26 @@ def made() -> Rig:
     return Rig()
 
 
-def test_an_end_is_told_twice_at_once_whoever_comes(made: Rig) -> None:
-    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
-    made.relays.move(made.board, Order(OPEN, 400, 1000, made.clock.now_ns + 1000 * MS, first=True))
+def end_of_pulse(made: Rig, channel: int) -> None:
+    made.relays.move(made.board, Order(channel, 400, 1000, made.clock.now_ns + 1000 * MS, first=True))
     made.clock.now_ns += 400 * MS
-    made.relays.make_due_safe(made.board, {OPEN})
-    assert made.run(300) == [(GAP_MS, OPEN)]
-    assert made.board.written == [(OPEN, True), (OPEN, False), (OPEN, False)]
+    made.relays.make_due_safe(made.board, {channel})
+
+
+@pytest.mark.parametrize("channel", [OPEN, CLOSE, STOP, LOCK])
+def test_an_end_is_told_twice(made: Rig, channel: int) -> None:
+    end_of_pulse(made, channel)
+    assert made.run(300) == [(GAP_MS, channel)]
+    assert made.board.written == [(channel, True), (channel, False), (channel, False)]
+
+
+@pytest.mark.parametrize(("channel", "after_ms"), [(OPEN, 1000), (CLOSE, GAP_MS), (STOP, 1000), (LOCK, 1000)])
+def test_an_end_waits_to_be_told_twice_for_who_comes_unless_its_opposite_may_have_to_act(
+    made: Rig, channel: int, after_ms: int
+) -> None:
+    made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
+    end_of_pulse(made, channel)
+    assert made.run(2000) == [(after_ms, channel)]
 
 
 def test_what_was_told_twice_is_told_a_third_time_behind_another_relay(made: Rig) -> None:
