@@ -19,7 +19,7 @@ from models.training import real
 from models.training.crops import relit
 from models.training.nets import DetectorNet
 from models.training.run import Run, batches, own_seed
-from models.training.scenes import PlacedPlate, Scene, Stock, make_scene
+from models.training.scenes import PlacedPlate, Scene, Stock, make_scene, turned
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def fill(folder: Path, shards: int, plates: Path | None, seed: int) -> None:
 
 
 class SceneCache:
-    """Takes scenes out of a folder of shards at random; light is varied anew each time."""
+    """Takes scenes out of a folder of shards at random; light and the camera's tilt vary anew each time."""
 
     def __init__(self, folder: Path) -> None:
         self._shards = [
@@ -108,7 +108,7 @@ class SceneCache:
         pictures, entries = self._shards[int(rng.integers(len(self._shards)))]
         number = int(rng.integers(len(entries)))
         plates = tuple(PlacedPlate(np.array(corners), rows) for corners, rows in entries[number])
-        return Scene(relit(rng, np.asarray(pictures[number])), plates)
+        return turned(rng, Scene(relit(rng, np.asarray(pictures[number])), plates))
 
 
 class SceneStream(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]):

@@ -4,6 +4,7 @@ A background (a photograph whose own plates are painted over, or a drawn lane, o
 plates, and things that are not plates: signs, telephone numbers, time stamps, badges, grilles.
 """
 
+import dataclasses
 import math
 import random
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ from models.training.plates import LOOKS
 from models.training.real import CarPicture, PhotographedPlate
 from models.training.scenery import Eye, draw_lane
 from models.training.worn import draw_worn
+
+_ASKEW_SHARE = 0.15
+"""Share of the scenes that `turned` turns far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -374,3 +378,24 @@ def make_scene(
         if area > 0 and cv2.contourArea(inside.astype(np.float32)) > 0.66 * area and plate.height_px >= 5:
             listed.append(plate)
     return Scene(picture, tuple(listed))
+
+
+def turned(rng: np.random.Generator, scene: Scene) -> Scene:
+    """The scene as a camera held askew sees it: now and then by up to 55 degrees, and nearer or farther.
+
+    No plate is cut by the edge: where one would be, the scene stays as it is.
+    """
+    height, width = scene.picture.shape[:2]
+    roll_deg = float(rng.uniform(-55, 55) if rng.random() < _ASKEW_SHARE else rng.normal(0, 4))
+    zoom = float(np.exp(rng.uniform(-0.25, 0.25)))
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), roll_deg, zoom), np.float64)
+    matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * np.array((width, height))
+    # Corners lie between pixels: pixel i reaches from i to i + 1, and OpenCV has its middle at i.
+    plates = tuple(
+        dataclasses.replace(plate, corners=(plate.corners - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
+        for plate in scene.plates
+    )
+    if any((p.corners < 1).any() or (p.corners > (width - 1, height - 1)).any() for p in plates):
+        return scene
+    picture = cv2.warpAffine(scene.picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return Scene(np.asarray(picture, np.uint8), plates)

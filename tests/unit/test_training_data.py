@@ -18,6 +18,7 @@ from models.training.cards import write_cards
 from models.training.crops import Hardship, from_afar, make_patch, relit, shaken
 from models.training.plates import draw_plate, look_of
 from models.training.real import LabelledCrop, other_province, splice
+from models.training.scenes import PlacedPlate, Scene, turned
 
 
 def photographed(text: str, kind: str = "blue") -> LabelledCrop:
@@ -196,3 +197,26 @@ def test_model_cards_come_from_the_manifest_and_the_evaluations(tmp_path: Path) 
         write_cards(tmp_path, {"crops": figures}, None)
     with pytest.raises(ModelNotFound, match=r"gone\.json"):
         write_cards(tmp_path, {"crops": tmp_path / "gone.json"}, None)
+
+
+def test_a_turned_scene_keeps_its_corners_on_the_plate() -> None:
+    corners = np.array([(130.0, 110), (190, 110), (190, 130), (130, 130)])
+    picture = np.zeros((256, 320, 3), np.uint8)
+    picture[110:130, 130:190] = 255
+    rng, rolls_deg = np.random.default_rng(5), []
+    for _ in range(200):
+        scene = turned(rng, Scene(picture, (PlacedPlate(corners, 1),)))
+        (plate,) = scene.plates
+        inside = np.zeros(picture.shape[:2], np.uint8)
+        cv2.fillConvexPoly(inside, np.round((plate.corners - 0.5) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+        assert np.abs(inside.astype(int) - scene.picture[..., 0]).mean() < 0.5
+        along = plate.corners[1] - plate.corners[0]
+        rolls_deg.append(abs(float(np.degrees(np.arctan2(along[1], along[0])))))
+    assert 15 < sum(roll > 15 for roll in rolls_deg) < 45
+    assert max(rolls_deg) <= 55
+
+
+def test_a_scene_is_not_turned_when_that_would_cut_a_plate() -> None:
+    corners = np.array([(-5.0, 110), (60, 110), (60, 130), (-5, 130)])
+    scene = Scene(np.zeros((256, 320, 3), np.uint8), (PlacedPlate(corners, 1),))
+    assert turned(np.random.default_rng(5), scene) is scene
