@@ -270,8 +270,13 @@ class Stranger:
 
     def say(self, topic: str, payload: bytes | Mapping[str, object], *, retain: bool = False) -> None:
         """Publish, and wait until the broker has it."""
-        raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._link.publish(topic, raw, retain=retain)
+        self.say_at_once(topic, payload, retain=retain)
+
+    def say_at_once(self, topic: str, *payloads: bytes | Mapping[str, object], retain: bool = False) -> None:
+        """Publish one right behind the other, and wait until the broker has all."""
+        for payload in payloads:
+            raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+            self._link.publish(topic, raw, retain=retain)
         until(lambda: self._turn() or self._link.outstanding == 0)
 
     def bodies(self, topic: str) -> list[dict[str, object]]:

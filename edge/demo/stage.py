@@ -339,6 +339,7 @@ class Stage:
             closes_on_presence=int(barrier.get("closes_on_presence", -1)),
             away=sum(map(bool, site.get("relays", []))),
             pulses=tuple(site.get("pulses", ())),
+            reversals=self._story.reversals,
             restarts={**restarts, "broker": self._broker_restarts},
             broker=broker.kind,
             alarms=tuple(self._story.alarms),

@@ -57,6 +57,7 @@ class Story:
     feed: list[FeedLine] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
+    reversals: int = 0
 
     def take(self, rows: list[OutboxRow]) -> None:
         """Take the next rows."""
@@ -77,6 +78,7 @@ class Story:
             line = f"报警 alarm {data.get('name')}: {data.get('detail')}"
             self.feed.append(FeedLine(at_s, event.subject, line, "yellow"))
         else:
+            self.reversals += event.type == "barrier.reversed"
             noun, _, change = event.type.partition(".")
             word = f"{noun}.{data.get('phase')}" if change == "changed" else event.type
             # Some phases have an event of their own, and are told by that.

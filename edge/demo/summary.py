@@ -23,6 +23,7 @@ class Summary:
         hits: How often the boom came onto a car; closes_on_presence: CLOSE commands while a car was there.
         away: Relays that are energised at the end.
         pulses: Times that each relay was energised.
+        reversals: Times that a falling boom was raised again for safety, in as many pulses as it took.
     """
 
     outcomes: Sequence[Outcome]
@@ -35,6 +36,7 @@ class Summary:
     closes_on_presence: int
     away: int
     pulses: Sequence[int]
+    reversals: int
     restarts: Mapping[str, int]
     broker: str
     alarms: Sequence[str]
@@ -58,7 +60,7 @@ class Summary:
             faults.append(
                 f"the boom came onto a car {self.hits} times, by our word {self.closes_on_presence}"
             )
-        if max(self.pulses, default=0) > 1:
+        if max(self.pulses, default=0) > 1 and not self.reversals:
             faults.append(f"a relay was energised more than once: {list(self.pulses)}")
         if self.away:
             faults.append(f"{self.away} relays are still energised")
@@ -100,7 +102,8 @@ def draw_summary(summary: Summary) -> RenderableType:
         f"journaled {summary.journaled}, in the platform's table {summary.stored}, duplicates there "
         f"{summary.duplicates}, broker {summary.broker}\n",
         ("硬件 hardware  ", "bold"),
-        f"relay pulses {list(summary.pulses)}, boom onto a car {summary.hits}, relays left on "
+        f"relay pulses {list(summary.pulses)}, boom reversed {summary.reversals} times and onto a car "
+        f"{summary.hits}, relays left on "
         f"{summary.away}\n",
         ("重启 restarts  ", "bold"),
         ", ".join(f"{name} {count}" for name, count in summary.restarts.items() if count) or "none",

@@ -6,9 +6,10 @@ Thread: the uplink's, except ``committed``.
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from edge.clock import NS_PER_S
+from edge.clock import NS_PER_S, Clock
 from edge.errors import JournalError
 from edge.faults import fault_point
 from edge.records import Event, Stream
@@ -17,13 +18,14 @@ from edge.store.journal import Journal
 from edge.store.schema import OutboxRow
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.outbox import Outbox
-from edge.sync.presence import Ack
-from edge.sync.session import Delivered
+from edge.sync.presence import Ack, read_ack
+from edge.sync.session import Delivered, Received
 from edge.sync.topics import Topics
 
 log = logging.getLogger(__name__)
 
 FORK_PAUSE_NS = 600 * NS_PER_S
+SEE_OUT_NS = 2 * NS_PER_S
 
 
 class Delivery:
@@ -93,14 +95,25 @@ class Delivery:
         about_the_event = not puback.nobody_listens and not puback.about_us
         self._outbox.delivered(puback.token, puback.refusal, now_ns, for_itself=about_the_event)
 
+    def hear(self, payload: bytes) -> Ack | None:
+        """Take a word of the platform; None when it makes no sense."""
+        ack = read_ack(payload)
+        if ack is not None:
+            self.note(ack)
+        return ack
+
     def note(self, ack: Ack) -> None:
-        """The platform's word, to be settled soon; cumulative, so only the highest matters."""
+        """The platform's word, to be settled soon; cumulative, so the highest that can be true matters."""
+
+        def weight(said: Ack) -> tuple[bool, int]:
+            return self._outbox.is_plausible(said.stream, said.upto), said.upto
+
         if ack.epoch == self._epoch:
             before = self._acks.get(ack.stream, ack)
             resend = ack.resend or before.resend
             if ack.refused:
                 self._rejected.append(ack)
-            self._acks[ack.stream] = replace(ack if ack.upto >= before.upto else before, resend=resend)
+            self._acks[ack.stream] = replace(max(before, ack, key=weight), resend=resend)
 
     def settle(self, now_ns: int) -> bool:
         """Bring the platform's words into the journal; True when it has something new.
@@ -231,6 +244,28 @@ class Delivery:
                     token = link.publish(self._topics.event(row.stream), row.payload)
                     self._outbox.sent(row, token, now_ns)
                     fault_point("delivery.sent")
+
+    def see_out(self, link: MqttLink, clock: Clock, on_turn: Callable[[], None]) -> None:
+        """At the end, bring what has been journaled to a platform that listens; hear nothing else of it.
+
+        It takes `SEE_OUT_NS` at most: what stays here is sent the next time.
+        """
+        done_by_ns = clock.boot_ns() + SEE_OUT_NS
+        with suppress(JournalError):
+            self._journal.flush()
+            while not link.has_ended and (now_ns := clock.boot_ns()) < done_by_ns:
+                self.settle(now_ns)
+                if not any(self._journal.backlog().values()):
+                    return
+                self.send(link, now_ns)
+                for event in link.poll(0.05):
+                    match event:
+                        case Delivered():
+                            self.told(event, clock.boot_ns())
+                        case Received() if event.topic == self._topics.ack and not event.retained:
+                            self.hear(event.payload)
+                            link.acknowledge(event)
+                on_turn()
 
     def _look_for_damage(self, stream: Stream) -> None:
         """What the disk has damaged so that nobody can even name it would hold up its stream for ever."""

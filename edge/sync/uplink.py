@@ -26,7 +26,7 @@ from edge.sync.keys import KeySet
 from edge.sync.login import make_dialer, make_login
 from edge.sync.mqtt_link import MqttLink
 from edge.sync.nonces import new_nonce
-from edge.sync.presence import read_ack, will
+from edge.sync.presence import will
 from edge.sync.session import (
     Connected,
     Delivered,
@@ -188,6 +188,8 @@ class Uplink(Worker):
                 self._serve(self._wait())
                 self.beat()
             if self._connected_ns:
+                if self._link is not None and self.has_heard_platform:
+                    self._delivery.see_out(self._link, self.clock, self.beat)
                 self._announcer.farewell(self.clock.boot_ns() + FAREWELL_NS, self.beat)
                 log.info("left %s", self.status.broker)
         finally:
@@ -292,13 +294,11 @@ class Uplink(Worker):
         rest = address.rest if address is not None and address.topics == self._topics else ()
         match rest:
             case ("ack",) if not message.retained:
-                ack = read_ack(message.payload)
-                if ack is not None:
-                    self._delivery.note(ack)
-                    if ack.resend:
-                        # It has just come and missed our birth certificate, which says where our streams
-                        # begin, and perhaps our state; without them it waits for what is long gone.
-                        self._announced, self._state_stale = False, True
+                ack = self._delivery.hear(message.payload)
+                if ack is not None and ack.resend:
+                    # It has just come and missed our birth certificate, which says where our streams begin,
+                    # and perhaps our state; without them it waits for what is long gone.
+                    self._announced, self._state_stale = False, True
             case ("cfg", "desired"):
                 self._take_desired(message.payload)
             case ("cfg", "keys"):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -199,6 +200,44 @@ def test_DEL_1_acknowledgements_of_what_was_never_sent_settle_nothing(tmp_path: 
         assert box.backlog() == 30
         rogue.say(TOPICS.ack, {"stream": "access", "epoch": epoch, "upto": 7})
         until(lambda: box.backlog() == 23, what="a plausible one settles what it names")
+
+
+def test_DEL_1_an_acknowledgement_that_cannot_be_true_hides_none_that_is(tmp_path: Path) -> None:
+    with Bench(tmp_path) as bench, Stranger(bench.broker, TOPICS.event(Stream.ACCESS)) as rogue:
+        box = bench.box()
+        box.happen(15)
+        until(lambda: len(rogue.bodies(TOPICS.event(Stream.ACCESS))) == 15)
+        true, false = (
+            {"stream": "access", "epoch": box.journal.epoch, "upto": upto} for upto in (0, 1 << 40)
+        )
+        for upto in range(1, 16):
+            rogue.say_at_once(TOPICS.ack, false, {**true, "upto": upto}, false)
+            until(lambda upto=upto: box.backlog() == 15 - upto, within_s=20, what=f"{upto} is settled")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_was_journaled_before_the_end_is_delivered_before_the_end(tmp_path: Path, protocol: str) -> None:
+    with Bench(tmp_path, protocol=protocol) as bench:
+        platform, box = bench.platform(), bench.box()
+        box.happen(1)
+        until(lambda: box.backlog() == 0)
+        box.happen(200)
+        box.uplink.close()
+        assert numbers(platform) == list(range(201))
+        assert box.backlog() == 0
+
+
+def test_an_end_waits_only_a_moment_for_a_platform_that_has_fallen_silent(tmp_path: Path) -> None:
+    with Bench(tmp_path) as bench:
+        platform, box = bench.platform(), bench.box()
+        box.happen(1)
+        until(lambda: box.backlog() == 0)
+        platform.close()
+        box.happen(5)
+        begun_s = time.monotonic()
+        box.uplink.close()
+        assert 1 < time.monotonic() - begun_s < 9, "as long as a worker may take to end"
+        assert box.backlog() == 5
 
 
 def test_a_backlog_goes_out_through_the_small_window_of_a_broker(tmp_path: Path) -> None:
