@@ -124,6 +124,22 @@ class Openings:
             self.found.append({"lane": decision["lane"], **decision["stages_ms"], **stages, **voted})
 
 
+def behind(box: WholeBox, within_ms: float = 70.0) -> list[dict[str, Any]]:
+    """The openings whose frame stood right behind another one on the board's line, and that frame.
+
+    A board that wants a pause between two frames keeps the second one waiting for what is left of it.
+    """
+    frames = list(box.site.lcus.frames)
+    ons = sorted(at_ns for at_ns, channel, on in box.site.lcus.history if on and channel in (OPEN, LOCK))
+    found, at = [], 0
+    for on_ns in ons:
+        while at + 1 < len(frames) and frames[at + 1][0] <= on_ns:
+            at += 1
+        if at and (gap_ms := (frames[at][0] - frames[at - 1][0]) / 1e6) < within_ms:
+            found.append({"gap_ms": round(gap_ms, 1), "before": frames[at - 1][1].hex(" ")})
+    return found
+
+
 def span_ms(explanation: Mapping[str, Any], subject: str) -> float:
     """From the first read that agrees with the outcome to the one that decided."""
     told = explanation["votes"][subject] if "votes" in explanation else explanation
@@ -141,8 +157,9 @@ def relay(given: argparse.Namespace, folder: Path) -> tuple[list[Line], dict[str
             bar.update(task, completed=len(opened.found))
             time.sleep(1.0)
         pulses = {"barrier": box.pulses(OPEN), "door": box.pulses(LOCK)}
+        queued = behind(box)
     done = opened.found
-    lines, figures = [], {"pulses": pulses, "openings": done}
+    lines, figures = [], {"pulses": pulses, "openings": done, "behind_another_frame": queued}
     by_lane = {"both lanes": done} | {
         lane: [one for one in done if one["lane"] == lane] for lane in ("entry", "door")
     }
@@ -166,6 +183,10 @@ def relay(given: argparse.Namespace, folder: Path) -> tuple[list[Line], dict[str
         ]
         figures[name] = {"with_voting_ms": voted, "without_waiting_ms": alone}
     lines.append(Line("openings measured", f"{given.visits}", f"{len(done)}", len(done) >= given.visits))
+    frames = ", ".join(one["before"] for one in queued) or "none"
+    lines.append(
+        Line("openings right behind another frame on the line", "", f"{len(queued)} ({frames})", None)
+    )
     figures["board"] = given.board
     return lines, figures
 
