@@ -4,11 +4,10 @@ A background (a photograph whose own plates are painted over, or a drawn lane, o
 plates, and things that are not plates: signs, telephone numbers, time stamps, badges, grilles.
 """
 
-import dataclasses
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -392,7 +391,7 @@ def turned(rng: np.random.Generator, scene: Scene) -> Scene:
     matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * np.array((width, height))
     # Corners lie between pixels: pixel i reaches from i to i + 1, and OpenCV has its middle at i.
     plates = tuple(
-        dataclasses.replace(plate, corners=(plate.corners - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
+        replace(plate, corners=(plate.corners - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
         for plate in scene.plates
     )
     if any((p.corners < 1).any() or (p.corners > (width - 1, height - 1)).any() for p in plates):
