@@ -34,7 +34,8 @@ CHECK_DOUBTFUL_NS = 2 * NS_PER_S  # a relay that does not go back is looked at t
 # A board that cannot be read hides a relay that hung for a moment: fresh from use, it is told often.
 RETELL_EVERY_NS, RETELL_FOR_NS = 3 * NS_PER_S, 60 * NS_PER_S
 RETRY_NS = 50 * NS_PER_MS
-REPEAT_PATIENCE_NS = 1 * NS_PER_S  # what has been told is told again so much later, if somebody comes
+# What has been told once, and twice, is told again so much later if somebody comes, else at once.
+ONCE_PATIENCE_NS, TWICE_PATIENCE_NS = 1 * NS_PER_S, 5 * NS_PER_S
 STUCK_AFTER = 3  # read back as not safe this many times: the relay is stuck
 NEVER_NS = 1 << 62
 
@@ -133,7 +134,7 @@ class Relays:
         opposite = self._interlock.opposite_of((self._board_name, order.channel))
         for channel in self._unconfirmed:
             is_opposite = (self._board_name, channel) == opposite
-            until_ns = 0 if is_opposite else start_ns + REPEAT_PATIENCE_NS
+            until_ns = 0 if is_opposite else start_ns + TWICE_PATIENCE_NS
             self._to_repeat[channel] = min(self._to_repeat.get(channel, until_ns), until_ns)
         fault_point("actuation.before_pulse")
         try:
@@ -215,7 +216,7 @@ class Relays:
         if not can.acknowledges:
             self._unconfirmed.add(channel)
             is_pressing = self._interlock.yields((self._board_name, channel))
-            self._to_repeat[channel] = 0 if is_pressing else written_ns + REPEAT_PATIENCE_NS
+            self._to_repeat[channel] = 0 if is_pressing else written_ns + ONCE_PATIENCE_NS
         soon_ns = written_ns + 2 * can.min_gap_ms * NS_PER_MS
         self._next_check_ns = min(self._next_check_ns, soon_ns)
 
@@ -309,6 +310,7 @@ class Relays:
         subject = f"{self._board_name}:{channel}"
         if is_safe:
             self._interlock.confirm((self._board_name, channel))
+            self._to_repeat.pop(channel, None)  # the board has said what telling it again would make sure of
             if self._not_safe.pop(channel, None) is not None:
                 self._interlock.back((self._board_name, channel), self._clock.boot_ns())
             self._alarms.clear("relay.stuck", subject)

@@ -11,13 +11,14 @@ from edge.health import Alarms
 from edge.lanes.interlock import Interlock
 from edge.lanes.line import Line
 from edge.lanes.orders import Order
-from edge.lanes.relays import REPEAT_PATIENCE_NS, Relays
+from edge.lanes.relays import ONCE_PATIENCE_NS, TWICE_PATIENCE_NS, Relays
 from edge.lanes.wiring import wiring_of
 from edge.settings_file import parse_settings
 
 OPEN, CLOSE, STOP, LOCK = 1, 2, 3, 4
 GAP_MS = 60
 MS = NS_PER_MS
+ONCE_MS = ONCE_PATIENCE_NS // MS
 
 
 @dataclass
@@ -126,7 +127,9 @@ def test_an_end_is_told_twice(made: Rig, channel: int) -> None:
     assert made.board.written == [(channel, True), (channel, False), (channel, False)]
 
 
-@pytest.mark.parametrize(("channel", "after_ms"), [(OPEN, 1000), (CLOSE, GAP_MS), (STOP, 1000), (LOCK, 1000)])
+@pytest.mark.parametrize(
+    ("channel", "after_ms"), [(OPEN, ONCE_MS), (CLOSE, GAP_MS), (STOP, ONCE_MS), (LOCK, ONCE_MS)]
+)
 def test_an_end_waits_to_be_told_twice_for_who_comes_unless_its_opposite_may_have_to_act(
     made: Rig, channel: int, after_ms: int
 ) -> None:
@@ -145,8 +148,8 @@ def test_a_third_time_waits_for_who_comes_but_not_for_ever(made: Rig) -> None:
     made.pulse(STOP)
     made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
     made.relays.move(made.board, Order(LOCK, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
-    assert made.relays.next_ns(made.board) == made.clock.now_ns + REPEAT_PATIENCE_NS
-    patience_ms = REPEAT_PATIENCE_NS // MS
+    assert made.relays.next_ns(made.board) == made.clock.now_ns + TWICE_PATIENCE_NS
+    patience_ms = TWICE_PATIENCE_NS // MS
     assert made.run(2 * patience_ms) == [(patience_ms, STOP)]
 
 
@@ -163,7 +166,16 @@ def test_an_opposite_is_told_a_third_time_at_once_whoever_comes(made: Rig) -> No
     made.line.keep_free(made.clock.now_ns + 3600_000 * MS)
     made.relays.move(made.board, Order(OPEN, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
     assert made.run(500) == [(GAP_MS, CLOSE)]
-    assert made.run(2000) == [(REPEAT_PATIENCE_NS // MS - 500, STOP)]
+    assert made.run(TWICE_PATIENCE_NS // MS) == [(TWICE_PATIENCE_NS // MS - 500, STOP)]
+
+
+def test_what_the_board_says_to_be_safe_is_not_told_again(made: Rig) -> None:
+    made.board = Welded(made.clock)
+    made.pulse(STOP)
+    made.relays.move(made.board, Order(LOCK, 0, 0, made.clock.now_ns + 1000 * MS, first=True))
+    made.clock.now_ns += 500 * MS
+    made.relays.check(made.board, lambda: False)
+    assert made.run(TWICE_PATIENCE_NS // MS + 500) == []
 
 
 def test_a_relay_that_came_free_is_seen_to_be_so_while_the_line_is_kept_free(made: Rig) -> None:
