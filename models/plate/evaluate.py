@@ -185,7 +185,8 @@ def _evaluate_crop(reader: PlateReader, image: BgrImage, picture: LabelledPictur
     read_ms = (time.perf_counter() - began) * 1e3
     decoded = decode(lattice)
     total_ms = (time.perf_counter() - began) * 1e3
-    _time(report, total_ms, {"read": read_ms, "decode": total_ms - read_ms})
+    stages = dict(reader.stages_ms) if isinstance(reader, TimedReader) else {}
+    _time(report, total_ms, {**(stages or {"read": read_ms}), "decode": total_ms - read_ms})
     _judge(report, picture, truth, decoded, found=bool(decoded.text), located=bool(lattice))
 
 

@@ -109,7 +109,8 @@ class RapidOcrReader:
         return [PlateReading(r.corners + shift, r.lattice, r.score, r.kind, r.rows) for r in readings]
 
     def read_crop(self, crop: BgrImage) -> Lattice:
-        """Read a picture that is nothing but one plate with one row."""
+        """Read a picture that is nothing but one plate with one row, in one stage."""
+        self._stages_ms = {}
         aspect = crop.shape[1] / max(crop.shape[0], 1)
         width = int(np.clip(np.ceil(_READ_HEIGHT_PX * aspect / 8) * 8, *_READ_WIDTHS_PX))
         with mapped("recogniser"):

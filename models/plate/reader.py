@@ -66,11 +66,11 @@ class PartReader(Protocol):
 
 @runtime_checkable
 class TimedReader(Protocol):
-    """A reader that says how long each stage of its last ``read`` took."""
+    """A reader that says how long each stage of its last picture or crop took."""
 
     @property
     def stages_ms(self) -> Mapping[str, float]:
-        """Milliseconds per stage of the last read ("detect", "read")."""
+        """Milliseconds per stage ("detect", "read"); empty where nothing was measured."""
         ...
 
 

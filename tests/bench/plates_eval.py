@@ -105,7 +105,7 @@ def row_of(name: str, summary: dict[str, Any]) -> list[str]:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{value:.1%}"
 
-    times = summary["ms_per_picture"]
+    times, reading = summary["ms_per_picture"], summary["ms_per_stage"].get("read")
     return [
         name,
         summary["reader"],
@@ -117,6 +117,7 @@ def row_of(name: str, summary: dict[str, Any]) -> list[str]:
         percent(summary["precision"]),
         str(summary["false_plates"]),
         f"{times['median']:.1f} / {times['p95']:.1f}" if times else "-",
+        f"{reading['median']:.1f}" if reading else "-",
     ]
 
 
@@ -180,7 +181,8 @@ def main() -> None:
         "found",
         "precision",
         "false",
-        "ms med/p95",
+        "ms a picture",
+        "ms to read",
     )
     results = []
     for name, pictures in sets.items():

@@ -129,6 +129,13 @@ def test_a_reader_that_measures_itself_names_its_stages(reader: PlateReader) -> 
         assert all(value >= 0.0 for value in reader.stages_ms.values())
 
 
+def test_the_times_of_a_crop_are_its_own(reader: PlateReader) -> None:
+    if isinstance(reader, TimedReader) and isinstance(reader, CropReader):
+        reader.read(drawn_scene())
+        reader.read_crop(drawn_scene()[215:290, 215:425])
+        assert "detect" not in reader.stages_ms
+
+
 # Shares of real pictures that each reader must read exactly; RapidOCR's are what its own networks can do
 # (its shipped recogniser alone reads 63 % of these crops, so its bound is above that).
 CROPS_EXACT = {"own": 0.95, "rapidocr": 0.70}
