@@ -84,6 +84,11 @@ def test_the_demo_shows_a_grant_and_a_denial_for_a_plate_and_for_a_face(tmp_path
     assert processes_of(tmp_path) == []
 
 
+def children_of(pid: int) -> list[str]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.split()
+
+
 def test_kill_9_of_vision_broker_and_daemon_loses_nothing_and_moves_nothing_twice(tmp_path: Path) -> None:
     demo = start_demo(tmp_path)
     pids = tmp_path / "pids.json"
@@ -101,12 +106,9 @@ def test_kill_9_of_vision_broker_and_daemon_loses_nothing_and_moves_nothing_twic
 
     try:
         until(pids.exists, 60, "the daemon runs")
+        until(lambda: len(children_of(pid_of("daemon"))) == 2, 60, "both eyes are there")
         time.sleep(3.0)
-        children = subprocess.run(
-            ["pgrep", "-P", str(pid_of("daemon"))], capture_output=True, text=True, check=True
-        ).stdout.split()
-        assert len(children) == 2
-        for child in children:
+        for child in children_of(pid_of("daemon")):
             os.kill(int(child), signal.SIGKILL)
         until(decided, 40, "the car is let in")
         until(relay_is_on, 5, "the relay of OPEN is energised")
