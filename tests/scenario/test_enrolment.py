@@ -370,9 +370,9 @@ def film(folder: Path) -> None:
     """Nobody, two persons, too dark, from the front, then turned to both sides."""
     face = astronaut()
     shots = [
-        (0.5, [], 1.0),
-        (0.8, [(face, 1.15, 0.4), (face, 1.1, 0.95)], 1.0),
-        (0.8, [(face, 1.15, 0.5)], 0.25),
+        (1.5, [], 1.0),
+        (2.0, [(face, 1.15, 0.4), (face, 1.1, 0.95)], 1.0),
+        (2.0, [(face, 1.15, 0.5)], 0.25),
         # Long enough that on a busy machine too there is time between a view that is taken and the next shot:
         # who turns before being asked is not asked.
         (3.6, [(face, 1.15, 0.5)], 1.0),
