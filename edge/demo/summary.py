@@ -103,8 +103,7 @@ def draw_summary(summary: Summary) -> RenderableType:
         f"{summary.duplicates}, broker {summary.broker}\n",
         ("硬件 hardware  ", "bold"),
         f"relay pulses {list(summary.pulses)}, boom reversed {summary.reversals} times and onto a car "
-        f"{summary.hits}, relays left on "
-        f"{summary.away}\n",
+        f"{summary.hits}, relays left on {summary.away}\n",
         ("重启 restarts  ", "bold"),
         ", ".join(f"{name} {count}" for name, count in summary.restarts.items() if count) or "none",
         "\n",

@@ -113,7 +113,9 @@ class Delivery:
             resend = ack.resend or before.resend
             if ack.refused:
                 self._rejected.append(ack)
-            self._acks[ack.stream] = replace(max(before, ack, key=weight), resend=resend)
+            self._acks[ack.stream] = replace(
+                max(ack, before, key=weight), resend=resend
+            )  # the newer of equals
 
     def settle(self, now_ns: int) -> bool:
         """Bring the platform's words into the journal; True when it has something new.

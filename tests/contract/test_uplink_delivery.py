@@ -215,6 +215,17 @@ def test_DEL_1_an_acknowledgement_that_cannot_be_true_hides_none_that_is(tmp_pat
             until(lambda upto=upto: box.backlog() == 15 - upto, within_s=20, what=f"{upto} is settled")
 
 
+def test_of_two_acknowledgements_of_the_same_the_newer_counts(tmp_path: Path) -> None:
+    with Bench(tmp_path) as bench, Stranger(bench.broker, TOPICS.event(Stream.ACCESS)) as rogue:
+        box = bench.box()
+        box.happen(15)
+        until(lambda: len(rogue.bodies(TOPICS.event(Stream.ACCESS))) == 15)
+        epoch = box.journal.epoch
+        plain = {"stream": "access", "epoch": epoch, "upto": 9}
+        rogue.say_at_once(TOPICS.ack, plain, {**plain, "digest": "0" * 32})  # another history
+        until(lambda: box.journal.epoch != epoch, within_s=20)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_what_was_journaled_before_the_end_is_delivered_before_the_end(tmp_path: Path, protocol: str) -> None:
     with Bench(tmp_path, protocol=protocol) as bench:
