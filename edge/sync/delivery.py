@@ -113,9 +113,8 @@ class Delivery:
             resend = ack.resend or before.resend
             if ack.refused:
                 self._rejected.append(ack)
-            self._acks[ack.stream] = replace(
-                max(ack, before, key=weight), resend=resend
-            )  # the newer of equals
+            highest = max(ack, before, key=weight)  # of equals the newer
+            self._acks[ack.stream] = replace(highest, resend=resend)
 
     def settle(self, now_ns: int) -> bool:
         """Bring the platform's words into the journal; True when it has something new.
