@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from edge.lanes.acts import Wire
+from edge.lanes.acts import Request, Wire
 from edge.lanes.lane_state import LaneInputs, LaneState, Sensor
 
 OTHER: Mapping[str, str] = {"outer": "inner", "inner": "outer"}
@@ -72,6 +72,8 @@ class MantrapState(LaneState):
         tries: How often the doors were let go, by turns, for whoever is between them.
         pressed: Buttons whose last known word is "pressed".
         leave_until_ns: Until when somebody's wish to be let out of the building stands.
+        asked: Who is to be let in as soon as the doors are ready; None: nobody.
+        asked_until_ns: So long do they wait.
     """
 
     phase: MantrapPhase = MantrapPhase.IDLE
@@ -83,3 +85,5 @@ class MantrapState(LaneState):
     tries: int = 0
     pressed: frozenset[str] = frozenset()
     leave_until_ns: int = 0
+    asked: Request | None = None
+    asked_until_ns: int = 0

@@ -6,13 +6,13 @@ every lane in ``edge.lanes.turn``.
 
 from typing import ClassVar
 
-from edge.lanes.acts import Pulse, Request
+from edge.lanes.acts import Defer, Pulse, Request
 from edge.lanes.mantrap_state import LOCKS, OTHER, Leaf, MantrapInputs, MantrapPhase, MantrapState
 from edge.lanes.turn import Turn
 from edge.settings import MantrapLane
 
 PRE_ALARM = 0.8  # part of the held-open time after which the first, quiet alarm comes
-WISH_S = 3.0  # a press of the exit button is remembered for so long, while the doors are not ready
+WISH_S = 3.0  # a press of the exit button, or a grant, waits for so long while the doors are not ready
 
 
 class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
@@ -34,6 +34,7 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
         self.look()
         self.follow_leaves()
         self.obey_holds()
+        self.let_in_who_waits()
         self.obey_buttons()
         for request in self.inputs.requests:
             self.obey(request)
@@ -196,19 +197,47 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
         state = self.state
         if state.phase is MantrapPhase.FREE or request.visit in state.waiting:
             return
-        way = request.heading or ("in" if self.settings.direction == "both" else self.settings.direction)
-        if state.phase is not MantrapPhase.IDLE:
+        way = self.way_of(request)
+        if state.phase is not MantrapPhase.IDLE or (state.asked and state.asked.visit != request.visit):
             self.refuse(request, "occupied")
-        elif not self.may_begin("outer" if way == "in" else "inner"):
-            self.refuse(request, "doors_not_shut")
-        else:
+        elif self.may_begin("outer" if way == "in" else "inner"):
             self.let_in(way, request)
+        elif state.asked is None:
+            self.set(asked=request, asked_until_ns=self.now_ns + self.ns(WISH_S))
+            self.acts.append(Defer(request))
+
+    def let_in_who_waits(self) -> None:
+        """A bolt takes its time, a leaf swings shut: whoever came a moment too early is let in now."""
+        request = self.state.asked
+        if request is None:
+            return
+        way = self.way_of(request)
+        if self.now_ns > request.not_after_ns:
+            self.refuse_who_waits("too_late")
+        elif self.state.phase is not MantrapPhase.IDLE:
+            self.refuse_who_waits("held_open" if self.state.holds else "occupied")
+        elif self.may_begin("outer" if way == "in" else "inner"):
+            self.set(asked=None)
+            self.let_in(way, request)
+        elif self.now_ns >= self.state.asked_until_ns:
+            self.refuse_who_waits("doors_not_shut")
+
+    def refuse_who_waits(self, why: str) -> None:
+        """Nobody waits for the doors any more."""
+        if self.state.asked is not None:
+            self.refuse(self.state.asked, why)
+            self.set(asked=None)
+
+    def way_of(self, request: Request) -> str:
+        """The way somebody goes: as they were seen, or as the lane leads."""
+        return request.heading or ("in" if self.settings.direction == "both" else self.settings.direction)
 
     def obey_close(self, request: Request) -> None:
         """Lock both doors at once; whoever is inside is let out again in turn."""
         if self.state.holds:
             self.refuse(request, "held_open")
             return
+        self.refuse_who_waits("closed_by_staff")
         for door in OTHER:
             self.lock(door)
         if self.state.phase is MantrapPhase.UNLOCKED:

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, rule
 from proof_kit import Books, LaneWorld, Mutant, Violation, by_name, late_ignored, without_deadline
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.lanes.acts import Act, Ask, Hold, Pulse, Release, Request
+from edge.lanes.acts import Act, Ask, Hold, Journal, Pulse, Release, Request
 from edge.lanes.mantrap import advance
 from edge.lanes.mantrap_state import LOCKS, OTHER, MantrapInputs, MantrapPhase, MantrapState
 from edge.lanes.mantrap_turn import MantrapTurn
@@ -58,6 +58,7 @@ class Judge(Books):
     let_go: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(OTHER, False))
     locked_ns: dict[str, int] = field(default_factory=dict)
     a_cause: bool = False
+    open_ns: int = -(1 << 62)  # until when somebody may wait who was granted the way
     exit_ns: int = -(1 << 62)  # when the exit button was seen pressed last
     may_go_in: bool = False  # somebody under way has been let in, or comes from inside
 
@@ -84,8 +85,12 @@ class Judge(Books):
         self.check_requests(acts, now_ns)
         if before.phase is MantrapPhase.IDLE:
             # The exit button is inside, so whoever presses it has been let in once.
-            asked = any(r.ask is Ask.OPEN and now_ns <= r.not_after_ns for r in inputs.requests)
-            self.may_go_in = asked or now_ns - self.exit_ns <= WISH_NS
+            asked = [r for r in inputs.requests if r.ask is Ask.OPEN and now_ns <= r.not_after_ns]
+            ends = [min(now_ns + WISH_NS, r.not_after_ns) for r in asked]
+            self.open_ns = max([self.open_ns, *ends])
+            self.may_go_in = now_ns <= self.open_ns or now_ns - self.exit_ns <= WISH_NS
+            if any(isinstance(act, Journal) and act.type == "mantrap.refused" for act in acts):
+                self.open_ns = -(1 << 62)
         for act in acts:
             if isinstance(act, Pulse):
                 self.check_pulse(act, inputs, now_ns)
@@ -168,6 +173,17 @@ class IgnoresDeadline(MantrapTurn):
         self.acts = late_ignored(request, self.acts)
 
 
+class LetsInWhoWaitsHoweverLate(MantrapTurn):
+    def let_in_who_waits(self) -> None:
+        asked = self.state.asked
+        if asked is not None:
+            self.set(asked=without_deadline(asked))
+        super().let_in_who_waits()
+        if asked is not None:
+            self.acts = late_ignored(asked, self.acts)
+            self.set(asked=asked if self.state.asked else None)
+
+
 class UnlocksTwiceForOneRequest(MantrapTurn):
     def let_in(self, way: str, request: Request | None) -> None:
         super().let_in(way, request)
@@ -207,6 +223,7 @@ MUTANTS: Mapping[str, Mutant] = by_name(
     (ForgetsFireWhenUnknown, "SAFE-2"),
     (LetsGoOfOneDoorInAFire, "SAFE-2"),
     (IgnoresDeadline, "SAFE-3"),
+    Mutant(LetsInWhoWaitsHoweverLate, "SAFE-3", ("slow locks",)),
     (UnlocksTwiceForOneRequest, "SAFE-3"),
     (UnlocksAtStartUp, "SAFE-4"),
     (LeavesTheFirstDoorUnlocked, "SAFE-4"),

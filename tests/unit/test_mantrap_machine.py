@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from lane_drive import Drive, alarms, event, events, moves, pulses, refusals
 
-from edge.lanes.acts import Ask, Hold, Journal
+from edge.lanes.acts import Ask, Defer, Hold, Journal
 from edge.lanes.mantrap import step
 from edge.lanes.mantrap_state import MantrapInputs, MantrapState
 from edge.settings import MantrapLane
@@ -113,16 +113,48 @@ def test_SAFE_1_a_door_stays_locked_while_the_other_is_open_or_unknown(
 ) -> None:
     made = mantrap()
     made.step(**{f"{other}_contact": word})
-    acts = made.ask(Ask.OPEN, "person-1", heading=heading)
+    acts = made.ask(Ask.OPEN, "person-1", heading=heading, lives_s=5.0)
+    acts += made.wait(60.0)
     assert refusals(acts) == ["doors_not_shut"]
-    assert moves(acts + made.wait(60.0)) == []
+    assert moves(acts) == []
 
 
 @pytest.mark.parametrize("word", [False, None])
 def test_SAFE_1_a_door_stays_locked_while_the_others_bolt_is_not_thrown(word: bool | None) -> None:
     made = mantrap()
     made.step(inner_locked=word)
-    assert refusals(made.ask(Ask.OPEN, "person-1", heading="in")) == ["doors_not_shut"]
+    acts = made.ask(Ask.OPEN, "person-1", heading="in", lives_s=5.0) + made.wait(3.1)
+    assert refusals(acts) == ["doors_not_shut"]
+    assert moves(acts + made.wait(1.0, inner_locked=True)) == [], "too late: they ask again"
+
+
+def test_whoever_came_a_moment_too_early_is_let_in_as_soon_as_the_other_lock_has_settled() -> None:
+    made = mantrap("outer_locked", "inner_locked")
+    made.state = MantrapState()  # started just now: both were told to lock
+    acts = made.ask(Ask.OPEN, "person-1", heading="in")
+    assert [type(act) for act in acts if not isinstance(act, Journal)] == [Defer]
+    assert made.ask(Ask.OPEN, "person-1", heading="in") == [], "asked twice, and waits once"
+    acts = made.wait(1.0)
+    assert (moves(acts), refusals(acts), made.phase) == (["+outer_lock"], [], "unlocked")
+
+
+def test_only_one_waits_for_the_doors_and_not_beyond_the_deadline_or_a_hold() -> None:
+    made = mantrap()
+    made.step(inner_contact=True)
+    made.ask(Ask.OPEN, "person-1", heading="in")
+    assert refusals(made.ask(Ask.OPEN, "person-2", heading="in")) == ["occupied"]
+    assert refusals(made.ask(Ask.CLOSE)) == ["closed_by_staff"]
+    made.ask(Ask.OPEN, "person-3", heading="in", lives_s=1.0)
+    acts = made.wait(1.1)
+    assert (refusals(acts), moves(acts)) == (["too_late"], [])
+    made.ask(Ask.OPEN, "person-4", heading="in")
+    acts = made.step(cabin_button=True)
+    assert "changed" in events(acts)
+    assert refusals(made.step(cabin_button=False)) == ["occupied"]
+    made = mantrap()
+    made.step(inner_contact=True)
+    made.ask(Ask.OPEN, "person-5", heading="in")
+    assert refusals(made.step(fire=True)) == ["held_open"]
 
 
 def test_SAFE_1_the_second_door_waits_for_the_first_to_be_shut_and_for_its_lock_to_settle() -> None:
