@@ -100,15 +100,17 @@ class Ledger:
 
 
 def live_and_die(folder: Path, run: int, after_s: float, *, once_ready: bool) -> bytes:
-    """Start a life, kill it so long after its start or its first word, and return all that it reported."""
+    """Start a life, kill it so long after its start or its word that it is ready, and return all that it reported."""
     reading, writing = os.pipe()
     # Forked, not spawned: importing costs longer than most of these lives last.
     process = multiprocessing.get_context("fork").Process(target=live, args=(folder, run, writing))
     process.start()
     os.close(writing)
     report = bytearray()
-    if once_ready:
-        report += os.read(reading, 1 << 16)
+    while once_ready and b"ready\n" not in report:
+        chunk = os.read(reading, 1 << 16)
+        assert chunk, "it ended before it was ready"
+        report += chunk
     killer = threading.Timer(after_s, process.kill)
     killer.start()
     while chunk := os.read(reading, 1 << 16):
