@@ -100,7 +100,7 @@ class Ledger:
 
 
 def live_and_die(folder: Path, run: int, after_s: float, *, once_ready: bool) -> bytes:
-    """Start a life, kill it so long after its start or after it was ready, and return all that it reported."""
+    """Start a life, kill it so long after its start or its word "ready", and return all that it reported."""
     reading, writing = os.pipe()
     # Forked, not spawned: importing costs longer than most of these lives last.
     process = multiprocessing.get_context("fork").Process(target=live, args=(folder, run, writing))
