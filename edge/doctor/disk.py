@@ -69,7 +69,7 @@ def _rights(folder: Path, mode: int) -> Finding:
 
 def _speed(times_ms: list[float]) -> Finding:
     median_ms, worst_ms = times_ms[len(times_ms) // 2], times_ms[-1]
-    figures = {"fsync_p50_ms": round(median_ms, 2), "fsync_worst_ms": round(worst_ms, 2), "writes": WRITES}
+    figures = {"fsync_p50_ms": round(median_ms, 4), "fsync_worst_ms": round(worst_ms, 4), "writes": WRITES}
     words = f"{median_ms:.1f} ms until a block is safe, {worst_ms:.0f} at worst of {WRITES}"
     if median_ms >= TOO_SLOW_MS:
         grade, advice, zh = Grade.BAD, "replace the card: a door waits for it", "存储卡过慢,请更换"
