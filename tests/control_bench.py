@@ -17,6 +17,7 @@ from whole_box import toml
 
 from edge.app import Daemon
 from edge.clock import Clock, SystemClock
+from edge.hatch import request
 from edge.platform import BrokerProcess, CommandResult, Counterpart, KnownDevice, make_keys, make_root
 from edge.records import JsonObject
 from edge.settings import Settings
@@ -172,6 +173,7 @@ class ControlBench:
         until(lambda: self.known.is_live and self.known.conn > conn, what="the platform sees the box")
         until(lambda: self.known.info.get("conn") == self.known.conn, what="and its birth certificate")
         until(lambda: all(board.is_up for board in self.daemon._boards.values()), what="the boards are up")
+        until(lambda: request(self.settings.device.state_dir, {"do": "status"}), what="its hatch is open")
 
     def stop(self) -> None:
         """End the daemon."""

@@ -154,10 +154,12 @@ class SetBench(Bench):
         until(lambda: publisher.is_online, what="the publisher is online")
         return publisher
 
-    def set_box(self, *, clock: Clock | None = None, **sets: object) -> SetBox:
+    def set_box(self, *, clock: Clock | None = None, starts: bool = True, **sets: object) -> SetBox:
         settings = make_settings(self.folder / "box", brokers=(self.broker.url,), protocol=self.protocol)
         document = {"scope": SCOPE, **sets}
         settings = settings.model_copy(update={"sets": type(settings.sets)(**document)})
-        box = SetBox(self.folder / "box", settings, self.keys_file, clock).start()
+        box = SetBox(self.folder / "box", settings, self.keys_file, clock)
         self._stack.callback(box.close)
+        if starts:
+            box.start()
         return box

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import DriverError, DriverUnavailable
+from drivers.errors import DriverError, DriverUnavailable, LinkLost
 from drivers.relay import Board, open_board
 from drivers.simulated.barrier import BarrierTraits
 from drivers.simulated.site import INPUT_NAMES, SimulatedSite
@@ -110,15 +110,22 @@ def test_levels_of_the_script_and_of_the_hand_reach_the_inputs() -> None:
 
 def test_a_scripted_unplug_takes_the_port_away_and_gives_it_back(tmp_path: Path) -> None:
     link = tmp_path / "lcus"
-    fault = {"kind": "fault", "board": "lcus", "fault": "unplug", "during": [0.2, 0.6]}
+    fault = {"kind": "fault", "board": "lcus", "fault": "unplug", "during": [0.2, 2.2]}
     with SimulatedSite(script=[fault], lcus_link=link):
         board = open_board("relays", "lcus", port=str(link))
-        time.sleep(0.4)
-        with pytest.raises(DriverUnavailable):
-            board.open()
-        time.sleep(0.4)
+        until(lambda: tried(board) is DriverUnavailable)
+        until(lambda: tried(board) is None)
+
+
+def tried(board: Board) -> type[Exception] | None:
+    """Open a board and close it again; what came of it."""
+    try:
         board.open()
+    except (DriverUnavailable, LinkLost) as error:
+        return type(error)
+    finally:
         board.close()
+    return None
 
 
 # As a program.

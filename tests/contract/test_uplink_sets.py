@@ -75,9 +75,9 @@ def test_a_whole_set_comes_over_http_and_in_chunks_and_is_there_after_a_restart(
             box.close()
 
             rev = publisher.replace_permits(SCOPE, roster(range(590)))  # while it is away
-            box = bench.set_box(snapshot=way, take=("permits",))
+            box = bench.set_box(snapshot=way, take=("permits",), starts=False)
             assert len(box.ids()) == 600  # as it was, at once
-            box.reaches(rev)
+            box.start().reaches(rev)
             assert box.ids() == {person(n).id for n in range(590)}
             assert not box.standing_of_sets()
     finally:

@@ -145,6 +145,7 @@ def test_one_arrival_makes_one_access_event_and_one_pulse(tmp_path: Path) -> Non
             time.sleep(0.01)
         made.until_phase("open_wait")
         made.lane.submit(grant(visit="same"))
+        made.until(lambda: made.events(Stream.ACCESS))
         time.sleep(0.3)
         assert len(made.pulses(OPEN)) == 1
         assert len(made.events(Stream.ACCESS)) == 1
@@ -161,6 +162,7 @@ def test_a_refusal_is_journaled_once_per_visit_and_moves_nothing(tmp_path: Path)
             made.lane.submit(
                 grant(visit="stranger", verdict=Verdict.DENY, reason=Reason.UNKNOWN_PLATE, subject=None)
             )
+        made.until(lambda: made.events(Stream.ACCESS))
         time.sleep(0.3)
         (access,) = made.events(Stream.ACCESS)
         assert access["data"]["reason"] == "unknown_plate"
@@ -171,6 +173,7 @@ def test_SAFE_3_a_late_decision_is_recorded_and_moves_nothing(tmp_path: Path) ->
     with rig(tmp_path) as made:
         made.until_phase("closed")
         made.lane.submit(grant(lives_s=-0.001))
+        made.until(lambda: made.events(Stream.ACCESS))
         time.sleep(0.3)
         (access,) = made.events(Stream.ACCESS)
         assert access["data"]["result"] == "too_late"
@@ -185,6 +188,7 @@ def test_SAFE_3_the_same_decision_is_never_done_twice(tmp_path: Path) -> None:
         made.until(lambda: made.pulses(OPEN))
         assert decision.identity is not None
         made.lane.submit(replace(decision, identity=replace(decision.identity, visit="b")))
+        made.until(lambda: made.events(Stream.ACCESS))
         time.sleep(0.3)
         assert len(made.pulses(OPEN)) == 1
         assert len(made.events(Stream.ACCESS)) == 1
@@ -242,6 +246,7 @@ def test_dry_run_records_and_moves_nothing(tmp_path: Path) -> None:
     with rig(tmp_path, dry_run=True) as made:
         made.until_phase("closed")
         made.lane.submit(grant())
+        made.until(lambda: made.events(Stream.ACCESS))
         time.sleep(0.3)
         (access,) = made.events(Stream.ACCESS)
         assert access["data"]["result"] == "dry_run"
