@@ -7,7 +7,7 @@ EXIT_UNLOCKED (the way on is let go), LEAVING (that door is open), FREE (fire or
   lock, and its bolt, where that can be seen, is thrown. An unknown contact is an open door to the other one.
 - Whoever stands between the doors is never kept there: when the way on is not used in time the machine tries
   the way back, and so on by turns, and the cabin button asks for the way back at once.
-- Who is let in, or presses the exit button, while a lock settles or a leaf swings shut waits up to three seconds.
+- Whoever is granted the way, or presses the exit button, while a lock settles waits up to three seconds.
 - Fire and the local key let go of both doors; nothing remote does, and nothing remote ends that (SAFE-2).
 """
 
