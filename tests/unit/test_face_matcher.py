@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.face import FaceMatch, Gallery, ask, calibrate, default_threshold, judge_face, mean_template
+from models.face import (
+    FaceMatch,
+    Gallery,
+    ask,
+    calibrate,
+    default_threshold,
+    judge_face,
+    mean_template,
+    search,
+)
 from models.face.judgement import FaceRule, Measure
 
 DIMENSIONS = 128
@@ -78,6 +87,31 @@ def test_the_nearest_persons_are_those_of_a_full_scan(count: int, each: int, com
         assert_right(match, by_hand.near(probe))
         assert match.entry_mean == pytest.approx(by_hand.entry_mean(match.subject or ""), abs=5e-4)
         assert match.score == pytest.approx(match.distance / (match.cohort_mean * match.entry_mean) ** 0.4)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_nearest_are_right_where_all_directions_vary_alike_too(compact: bool) -> None:
+    rng = np.random.default_rng(5)
+    people = entries(rng.normal(size=(6000, 128)).astype(np.float32))
+    gallery, by_hand = Gallery.build(SET, people, compact=compact), ByHand(people)
+    some = frozenset(name for name, _ in people[::7])
+    for probe in rng.normal(size=(10, 128)).astype(np.float32):
+        match = gallery.match(probe)
+        assert_right(match, by_hand.near(probe))
+        assert match.entry_mean == pytest.approx(by_hand.entry_mean(match.subject or ""), abs=5e-4)
+        among = gallery.match(probe, some)
+        assert among.subject == next(name for _, name in by_hand.near(probe) if name in some)
+
+
+@pytest.mark.parametrize(("rows", "columns", "few"), [(40, 9999, 4), (5, 1031, 4), (9, 513, 3), (3, 100, 4)])
+def test_the_lowest_of_each_row_are_those_of_a_full_sort(rows: int, columns: int, few: int) -> None:
+    rng = np.random.default_rng(columns)
+    values = rng.normal(size=(rows, columns)).astype(np.float32)
+    values[:, :few] -= 3.0  # of strands that lie side by side
+    values[0, 0] = np.inf
+    values[-1, -1] = -9.0  # in what is left over
+    found = np.sort(np.take_along_axis(values, search._lowest_of_rows(values, few), axis=1), axis=1)
+    np.testing.assert_array_equal(found, np.sort(values, axis=1)[:, :few])
 
 
 def test_nobody_matches_in_an_empty_gallery() -> None:
