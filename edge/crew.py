@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from edge.errors import EdgeError
-from edge.worker import Worker
+from edge.worker import LateWorker, Worker
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,12 @@ class Crew:
             self._workers.remove(worker)
 
     def close(self) -> None:
-        """End all that were started, the last one first."""
-        for worker in reversed(self.all()):
+        """End all that were started, the last one first; who tells of the others' end comes behind them."""
+        workers = self.all()
+        late = [worker for worker in workers if isinstance(worker, LateWorker)]
+        for teller in late:
+            teller.hush()
+        for worker in (*(worker for worker in reversed(workers) if worker not in late), *late):
             try:
                 worker.close()
             except EdgeError as error:

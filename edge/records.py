@@ -6,7 +6,6 @@ CLOCK_BOOTTIME nanoseconds unless they say ``utc``. Arrays never travel in recor
 """
 
 import os
-import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,9 +17,13 @@ JsonObject = Mapping[str, Any]
 
 
 def new_id() -> str:
-    """A new UUIDv7 (RFC 9562): sorts by creation time, unique across processes and boots."""
-    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
-    value |= 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    """A new UUIDv7 (RFC 9562, 6.2 method 3): sorts by creation time, unique across processes and boots.
+
+    The twelve bits behind the milliseconds are a fraction of one, so two of one thread sort in their order.
+    """
+    ms, rest_ns = divmod(time.time_ns(), 1_000_000)
+    value = (ms & (1 << 48) - 1) << 80
+    value |= 0x7 << 76 | (rest_ns << 12) // 1_000_000 << 64 | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
     return str(uuid.UUID(int=value))
 
 

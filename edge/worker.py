@@ -116,6 +116,40 @@ class Worker(threading.Thread):
             raise WorkerStalled(f"worker {self.name} did not stop within {JOIN_TIMEOUT_S:.0f} s")
 
 
+class LateWorker(Worker):
+    """One that ends after the others, because it tells what they say at their end.
+
+    ``hush`` makes it leave its usual work: ``work`` sets ``hushed`` then, and goes on until ``all_told`` is
+    set or a limit of its own is over.
+    """
+
+    def __init__(self, name: str, clock: Clock, *, stalls_after_s: float = 10.0) -> None:
+        super().__init__(name, clock, stalls_after_s=stalls_after_s)
+        self.hushed, self.all_told = threading.Event(), threading.Event()
+
+    def hush(self) -> None:
+        """Stop obeying anybody; returns when that is so, after ten seconds at most."""
+        self.stop()
+        if self.is_alive() and self is not threading.current_thread():
+            self.hushed.wait(JOIN_TIMEOUT_S)
+
+    def run(self) -> None:
+        """As every worker; a failed one is hushed, too."""
+        try:
+            super().run()
+        finally:
+            self.hushed.set()
+
+    def close(self) -> None:
+        """Stop and wait: nobody has anything more to tell.
+
+        Raises:
+            WorkerStalled: It did not end within ten seconds.
+        """
+        self.all_told.set()
+        super().close()
+
+
 def contain(call: Callable[[], int], on_bug: Callable[[Exception], int]) -> int:
     """Run the command's body; what nobody foresaw goes to ``on_bug``, which gives the exit code."""
     try:

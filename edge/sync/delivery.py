@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 FORK_PAUSE_NS = 600 * NS_PER_S
 SEE_OUT_NS = 2 * NS_PER_S
+LAST_WORDS_NS = 60 * NS_PER_S  # so long may the others take to end
 
 
 class Delivery:
@@ -246,17 +247,21 @@ class Delivery:
                     self._outbox.sent(row, token, now_ns)
                     fault_point("delivery.sent")
 
-    def see_out(self, link: MqttLink, clock: Clock, on_turn: Callable[[], None]) -> None:
+    def see_out(
+        self, link: MqttLink, clock: Clock, on_turn: Callable[[], None], all_told: Callable[[], bool]
+    ) -> None:
         """At the end, bring what has been journaled to a platform that listens; hear nothing else of it.
 
-        It takes `SEE_OUT_NS` at most: what stays here is sent the next time.
+        Once nobody will journal more it takes `SEE_OUT_NS` at most: what stays is sent the next time.
         """
-        done_by_ns = clock.boot_ns() + SEE_OUT_NS
+        is_all, done_by_ns = False, clock.boot_ns() + LAST_WORDS_NS
         with suppress(JournalError):
-            self._journal.flush()
             while not link.has_ended and (now_ns := clock.boot_ns()) < done_by_ns:
+                if not is_all and all_told():
+                    self._journal.flush()
+                    is_all, done_by_ns = True, now_ns + SEE_OUT_NS
                 self.settle(now_ns)
-                if not any(self._journal.backlog().values()):
+                if is_all and not any(self._journal.backlog().values()):
                     return
                 self.send(link, now_ns)
                 for event in link.poll(0.05):

@@ -41,7 +41,7 @@ from edge.sync.side_desks import SideDesk
 from edge.sync.telemetry import Measured
 from edge.sync.topics import ID_PATTERN, Topics, parse
 from edge.sync.waker import Waker
-from edge.worker import Worker
+from edge.worker import LateWorker
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ JOURNAL_PAUSE_NS = 5 * NS_PER_S
 CONN_KEY = "uplink.conn"
 
 
-class Uplink(Worker):
+class Uplink(LateWorker):
     """The link to the platform.
 
     Thread: its own; ``wake``, ``stop`` and ``status`` may be called from any.
@@ -187,9 +187,10 @@ class Uplink(Worker):
                     self._dial()
                 self._serve(self._wait())
                 self.beat()
+            self.hushed.set()
             if self._connected_ns:
                 if self._link is not None and self.has_heard_platform:
-                    self._delivery.see_out(self._link, self.clock, self.beat)
+                    self._delivery.see_out(self._link, self.clock, self.beat, self.all_told.is_set)
                 self._announcer.farewell(self.clock.boot_ns() + FAREWELL_NS, self.beat)
                 log.info("left %s", self.status.broker)
         finally:

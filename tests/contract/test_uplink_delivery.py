@@ -116,6 +116,24 @@ def test_DEL_2_an_event_that_the_platform_never_takes_is_parked_and_the_stream_g
         until(lambda: "no such kind here" in box.alarm("events.parked"))
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_the_others_say_at_their_end_goes_out_and_nobody_is_obeyed_meanwhile(
+    tmp_path: Path, protocol: str
+) -> None:
+    with Bench(tmp_path, protocol=protocol) as bench:
+        platform, box = bench.platform(), bench.box()
+        box.happen(3)
+        until(lambda: box.backlog() == 0)
+        box.uplink.hush()
+        waiting = platform.request(AUDIENCE, "open", {"lane": "in"}, timeout_s=15)
+        box.happen(5)
+        box.uplink.close()
+        assert numbers(platform) == list(range(8))
+        assert box.backlog() == 0
+        assert box.opener.opened == []
+        waiting.cancel()
+
+
 def test_an_independent_reader_finds_cloud_events_on_the_wire(tmp_path: Path) -> None:
     reader = shutil.which("mosquitto_sub")
     if reader is None:

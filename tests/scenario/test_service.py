@@ -137,6 +137,20 @@ def test_SAFE_4_sigterm_in_the_middle_of_a_pulse_releases_every_relay(tmp_path: 
         assert not any(box.site.lcus.relays)
 
 
+def test_DEL_1_what_the_boards_say_at_the_very_end_reaches_the_platform_too(tmp_path: Path) -> None:
+    with box_without_film(tmp_path) as box:
+        box.start()
+        until(box.platform.devices, 15, "the platform knows the box")
+        box.site.lcus.faults.silent = True
+        until(lambda: box.journal("board.faulted"), 30, "the board is missed")
+        box.site.lcus.faults.silent = False
+        box.wait_delivered()
+        assert box.stop() == 0
+        (told,) = box.journal("board.recovered")
+        assert told["faults"], "journaled while the boards ended, for it was well for a moment only"
+        assert len(box.stored()) == box.journaled()
+
+
 def test_SAFE_4_after_a_kill_the_safe_command_releases_every_relay(tmp_path: Path) -> None:
     with box_without_film(tmp_path) as box:
         box.start(GATEHOUSE_FAULT="actuation.before_off")

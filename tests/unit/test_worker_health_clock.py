@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from edge.clock import EARLIEST_PLAUSIBLE_UTC_NS, NS_PER_S, ClockState, ManualClock, SystemClock
+from edge.crew import Crew
 from edge.health import Alarm, Alarms, ServiceNotifier, stalled
 from edge.records import new_id
-from edge.worker import Slot, Worker
+from edge.worker import LateWorker, Slot, Worker
 
 
 class Turning(Worker):
@@ -116,5 +117,43 @@ def test_ids_are_unique_and_sort_by_time() -> None:
     ids = [new_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert all(i[14] == "7" for i in ids)
-    stamps = [i[:13] for i in ids]
-    assert stamps == sorted(stamps)
+    assert ids == sorted(ids), "those of one millisecond, too"
+
+
+class LastWord(LateWorker):
+    """Goes on after it was hushed until all is told."""
+
+    def __init__(self, ended: list[str]) -> None:
+        super().__init__("last", SystemClock())
+        self.ended = ended
+
+    def work(self) -> None:
+        self.stopping.wait(30)
+        self.ended.append("hushed")
+        self.hushed.set()
+        self.all_told.wait(30)
+        self.ended.append("last")
+
+
+class Plain(Worker):
+    """Says that it has ended."""
+
+    def __init__(self, name: str, ended: list[str]) -> None:
+        super().__init__(name, SystemClock())
+        self.ended = ended
+
+    def work(self) -> None:
+        self.stopping.wait(30)
+        self.ended.append(self.name)
+
+
+def test_who_tells_of_the_others_end_obeys_nobody_first_and_ends_last() -> None:
+    ended: list[str] = []
+    crew = Crew(on_lost=lambda _worker: None)
+    for worker in (Plain("first", ended), LastWord(ended), Plain("second", ended)):
+        crew.start(worker)
+    crew.close()
+    assert ended == ["hushed", "second", "first", "last"]
+    never = LastWord(ended)
+    never.hush()  # was not started: nothing to wait for
+    never.close()
