@@ -236,11 +236,7 @@ class Gallery:
         number, points = self._number.get(person), self._points
         if number is None:
             return self
-        left = Points.of(
-            points.axes,
-            np.delete(points.whole(slice(None)), number, axis=0),
-            compact=points.is_compact,
-        )
+        left = points.without(number)
         taken = slice(int(self._first[number]), int(self._first[number + 1]))
         pictures = np.delete(self._pictures, taken, axis=0), np.delete(self._counts, number)
         distances = np.delete(self._entry_distances, number, axis=0)

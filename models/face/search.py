@@ -111,6 +111,12 @@ class Points:
         slack = np.sqrt(np.einsum("ij,ij->j", head - scanned, head - scanned))
         return cls(axes, whole, bytes_, step, np.einsum("ij,ij->j", scanned, scanned), tails, slack)
 
+    def without(self, row: int) -> "Points":
+        """All but one, laid out as they are."""
+        turned, squares = np.delete(self.turned, row, axis=0), np.delete(self.squares, row)
+        tails, slack = (np.delete(of, row) if len(of) else of for of in (self.tails, self.slack))
+        return Points(self.axes, turned, np.delete(self.heads, row, axis=1), self.step, squares, tails, slack)
+
     @property
     def count(self) -> int:
         """Number of persons."""
