@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from foreign_hand import rewrite
 from sync_bench import AUDIENCE, PROTOCOLS, TOPICS, Bench, Stranger, numbers, sequences, until
 
 from edge.platform import BrokerProcess
@@ -318,12 +317,12 @@ def test_DEL_2_an_event_that_the_disk_has_damaged_is_parked_and_the_stream_goes_
     with Bench(tmp_path) as bench:
         box = bench.box()
         box.happen(6)
-        with closing(sqlite3.connect(box.journal.path)) as other, other:
-            other.execute(
-                "UPDATE events SET payload = CAST(replace(CAST(payload AS TEXT), ?, ?) AS BLOB)"
-                " WHERE stream = 'access' AND seq = 4",
-                rot,
-            )
+        rewrite(
+            box.journal.path,
+            "UPDATE events SET payload = CAST(replace(CAST(payload AS TEXT), ?, ?) AS BLOB)"
+            " WHERE stream = 'access' AND seq = 4",
+            rot,
+        )
         platform = bench.platform()
         until(lambda: box.backlog() == 0, what="the stream goes on")
         assert sequences(platform, Stream.ACCESS) == [1, 2, 3, 4, 5, 6]

@@ -106,6 +106,12 @@ def test_the_import_rule_catches_what_it_forbids(module: str, imported: str) -> 
     assert import_faults(module, imported)
 
 
+def test_one_process_holds_one_copy_of_sqlite() -> None:
+    # Two copies in a process drop each other's locks; see foreign_hand.py.
+    everywhere = [path for _, path in modules()] + sorted((ROOT / "tests").rglob("*.py"))
+    assert [path for path in everywhere if "sqlite3" in imports_of(path)] == []
+
+
 def test_every_folder_with_modules_is_a_package_that_gets_installed() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")

@@ -1,11 +1,10 @@
 """A new epoch in a running journal: what was acknowledged stays, the rest is written again, or nothing is."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from foreign_hand import rewrite
 
 from edge.clock import ManualClock
 from edge.errors import JournalError
@@ -68,8 +67,7 @@ def test_an_event_that_the_disk_has_damaged_is_left_out_and_the_others_go_on(
     journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(journal, 3)
-    with closing(sqlite3.connect(journal.path)) as other, other:
-        other.execute("UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = 2")
+    rewrite(journal.path, "UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = 2")
     forked(journal)
     assert "is damaged and cannot be written again" in caplog.text
     rows = journal.pending(Stream.ACCESS, 0, 10)
@@ -171,8 +169,7 @@ def test_nobody_goes_back_behind_the_beginning_of_the_epoch(journal: Journal) ->
 @pytest.mark.parametrize("damaged", [1, 2, 3])
 def test_a_damaged_event_can_be_parked_and_the_chain_goes_on(journal: Journal, damaged: int) -> None:
     write(journal, 3)
-    with closing(sqlite3.connect(journal.path)) as other, other:
-        other.execute("UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = ?", (damaged,))
+    rewrite(journal.path, "UPDATE events SET payload = CAST('no event' AS BLOB) WHERE seq = ?", (damaged,))
     assert journal.park(journal.pending(Stream.ACCESS, 0, 10)[damaged - 1], "nobody can read it") == 1
     write(journal, 1)
     rows = journal.pending(Stream.ACCESS, 0, 10)
