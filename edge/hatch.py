@@ -211,7 +211,8 @@ class Hatch(Worker):
             _send(waiting.connection, {"result": "unknown", "why": "the daemon is being stopped"})
         self._waiting.clear()
         self._listener.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # the disk may be read-only by now; the next start takes the old one away
+            self._path.unlink(missing_ok=True)
         self._wake_in.close()
         self._wake_out.close()
 

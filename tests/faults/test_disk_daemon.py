@@ -245,6 +245,7 @@ def test_OPS_1_a_disk_that_turns_read_only_does_as_configured_and_once_mended_al
     scene.comes(policy)
     assert scene.box.is_alive
     assert scene.box.stop() == 0, "it ends in order all the same"
+    assert "Traceback" not in scene.box.log()
     pulses = scene.box.pulses(LOCK)
     again = scene.box.command("run")
     assert (again.returncode, scene.box.pulses(LOCK)) == (Exit.IO, pulses), "and does not start unwritten"

@@ -141,9 +141,9 @@ def test_DEL_1_what_the_boards_say_at_the_very_end_reaches_the_platform_too(tmp_
     with box_without_film(tmp_path) as box:
         box.start()
         until(box.platform.devices, 15, "the platform knows the box")
-        box.site.lcus.faults.silent = True
+        box.site.io.faults.silent = True
         until(lambda: box.journal("board.faulted"), 30, "the board is missed")
-        box.site.lcus.faults.silent = False
+        box.site.io.faults.silent = False
         box.wait_delivered()
         assert box.stop() == 0
         (told,) = box.journal("board.recovered")
