@@ -14,6 +14,9 @@ from edge.settings import MantrapLane
 PRE_ALARM = 0.8  # part of the held-open time after which the first, quiet alarm comes
 WISH_S = 3.0  # a press of the exit button, or a grant, waits for so long while the doors are not ready
 
+FIRST = {"in": "outer", "out": "inner", "": "inner"}
+"""The door by which one comes in, by the way; nobody under way: as if out."""
+
 
 class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
     """One step in the making. Lives for one call of ``step``."""
@@ -200,7 +203,7 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
         way = self.way_of(request)
         if state.phase is not MantrapPhase.IDLE or (state.asked and state.asked.visit != request.visit):
             self.refuse(request, "occupied")
-        elif self.may_begin("outer" if way == "in" else "inner"):
+        elif self.may_begin(FIRST[way]):
             self.let_in(way, request)
         elif state.asked is None:
             self.set(asked=request, asked_until_ns=self.now_ns + self.ns(WISH_S))
@@ -216,7 +219,7 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
             self.refuse_who_waits("too_late")
         elif self.state.phase is not MantrapPhase.IDLE:
             self.refuse_who_waits("held_open" if self.state.holds else "occupied")
-        elif self.may_begin("outer" if way == "in" else "inner"):
+        elif self.may_begin(FIRST[way]):
             self.set(asked=None)
             self.let_in(way, request)
         elif self.now_ns >= self.state.asked_until_ns:
@@ -227,10 +230,6 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
         if self.state.asked is not None:
             self.refuse(self.state.asked, why)
             self.set(asked=None)
-
-    def way_of(self, request: Request) -> str:
-        """The way somebody goes: as they were seen, or as the lane leads."""
-        return request.heading or ("in" if self.settings.direction == "both" else self.settings.direction)
 
     def obey_close(self, request: Request) -> None:
         """Lock both doors at once; whoever is inside is let out again in turn."""
@@ -250,7 +249,7 @@ class MantrapTurn(Turn[MantrapState, MantrapInputs, MantrapLane]):
     @property
     def first(self) -> str:
         """The door by which the person under way came in."""
-        return "outer" if self.state.heading == "in" else "inner"
+        return FIRST[self.state.heading]
 
     def let_in(self, way: str, request: Request | None) -> None:
         """Unlock the first door for one person."""

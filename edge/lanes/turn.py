@@ -220,6 +220,10 @@ class Turn(Generic[S, V, L]):
             case Ask.RELEASE:
                 self.obey_release(request)
 
+    def way_of(self, request: Request) -> str:
+        """The way somebody goes: as they were seen, or as the lane leads."""
+        return request.heading or ("in" if self.settings.direction == "both" else self.settings.direction)
+
     def obey_open(self, request: Request) -> None:
         """Let one more visit in."""
         raise AssertionError(f"{type(self).__name__} cannot open for {request.visit}")

@@ -222,10 +222,6 @@ class TurnstileTurn(Turn[TurnstileState, TurnstileInputs, TurnstileLane]):
             self.journal("exit_requested")
             self.admit("out", None)
 
-    def way_of(self, request: Request) -> str:
-        """The way somebody goes: as they were seen, or as the lane leads."""
-        return request.heading or ("in" if self.settings.direction == "both" else self.settings.direction)
-
     def obey_open(self, request: Request) -> None:
         """Let one person through, at once or after those before them."""
         state = self.state
@@ -277,10 +273,7 @@ class TurnstileTurn(Turn[TurnstileState, TurnstileInputs, TurnstileLane]):
             if self.now_ns > request.not_after_ns:
                 self.refuse(request, "too_late")
             else:
-                way = request.heading or (
-                    "in" if self.settings.direction == "both" else self.settings.direction
-                )
-                self.admit(way, request)
+                self.admit(self.way_of(request), request)
 
     def refuse_queue(self, why: str) -> None:
         """Nobody who waits gets a turn."""

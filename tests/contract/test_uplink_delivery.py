@@ -119,12 +119,16 @@ def test_DEL_2_an_event_that_the_platform_never_takes_is_parked_and_the_stream_g
 def test_what_the_others_say_at_their_end_goes_out_and_nobody_is_obeyed_meanwhile(
     tmp_path: Path, protocol: str
 ) -> None:
-    with Bench(tmp_path, protocol=protocol) as bench:
+    with (
+        Bench(tmp_path, protocol=protocol) as bench,
+        Stranger(bench.broker, TOPICS.command("open")) as listener,
+    ):
         platform, box = bench.platform(), bench.box()
         box.happen(3)
         until(lambda: box.backlog() == 0)
         box.uplink.hush()
         waiting = platform.request(AUDIENCE, "open", {"lane": "in"}, timeout_s=15)
+        until(lambda: listener._turn() or listener.messages, what="the broker gives it to all")
         box.happen(5)
         box.uplink.close()
         assert numbers(platform) == list(range(8))
