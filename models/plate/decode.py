@@ -49,7 +49,7 @@ class Priors:
 
     home: str = ""
     elsewhere: float = -0.7
-    unlisted_office: float = -1.5
+    unlisted_office: float = -3.0
     daily: float = -0.5
     rare: float = -2.5
     legacy: float = -4.0

@@ -1,7 +1,8 @@
 """Office letters that the provinces are known to have issued, as soft evidence for the decoder.
 
 The list is public knowledge and not complete: new offices appear, and O (police, government) is real
-everywhere. An unlisted letter is therefore only less likely, never refused. Pure.
+everywhere. An unlisted letter is therefore only less likely, never refused: of 1,413 labels of photographed
+plates 2 had one (苏R, 苏T), if these labels are right. Pure.
 """
 
 from models.plate.grammar import PROVINCES
@@ -12,7 +13,7 @@ _ISSUED: dict[str, str] = {
     "津": _ALL,
     "沪": _ALL,
     "渝": "ABCDFGHN",
-    "冀": "ABCDEFGHJRT",
+    "冀": "ABCDEFGHJRTX",
     "豫": "ABCDEFGHJKLMNPQRSUV",
     "云": "ACDEFGHJKLMNPQRS",
     "辽": "ABCDEFGHJKLMNP",
@@ -41,6 +42,11 @@ _ISSUED: dict[str, str] = {
     "琼": "ABCDEF",
 }
 assert len(_ISSUED) == len(PROVINCES)  # noqa: S101 - a table that lost a line must not be imported
+
+
+def issued_by(province: str) -> str:
+    """The office letters on the public list of a province; "" for what is none."""
+    return _ISSUED.get(province, "")
 
 
 def is_issued(province: str, office: str) -> bool:

@@ -141,6 +141,13 @@ def test_an_office_that_its_province_never_issued_is_less_likely_but_possible() 
     assert decode(lattice_from_text("宁F12345")).text == "宁F12345"
 
 
+def test_a_doubtful_province_goes_to_the_one_that_has_the_office() -> None:
+    seen = lattice({"苏": 0.85, "鲁": 0.1}, *({c: 0.99} for c in "W12345"))
+    assert decode(seen).text == "鲁W12345"
+    seen = lattice({"苏": 0.97, "鲁": 0.02}, *({c: 0.99} for c in "W12345"))
+    assert decode(seen).text == "苏W12345"
+
+
 def test_the_home_province_is_only_a_soft_argument() -> None:
     seen = lattice({"豫": 0.5, "粤": 0.4}, *({c: 0.95} for c in "B12345"))
     assert decode(seen).text == "豫B12345"

@@ -1,5 +1,6 @@
 """What training adds to the drawn and the photographed: kept patches, spliced plates, painted provinces."""
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -12,6 +13,7 @@ from models.errors import ModelMismatch, ModelNotFound
 from models.plate.decode import decode
 from models.plate.grammar import PlateKind, parse_plate
 from models.plate.lattice import Lattice, lattice_from_text
+from models.plate.offices import is_issued
 from models.results import BgrImage
 from models.training import cache, exam
 from models.training.cards import write_cards
@@ -220,3 +222,12 @@ def test_a_scene_is_not_turned_when_that_would_cut_a_plate() -> None:
     corners = np.array([(-5.0, 110), (60, 110), (60, 130), (-5, 130)])
     scene = Scene(np.zeros((256, 320, 3), np.uint8), (PlacedPlate(corners, 1),))
     assert turned(np.random.default_rng(5), scene) is scene
+
+
+def test_plates_to_judge_by_have_offices_that_their_provinces_issue() -> None:
+    rng, chance = np.random.default_rng(4), random.Random(4)
+    usual = dataclasses.replace(exam.USUAL, height_px=(24, 24))
+    texts = [exam.draw_one(rng, chance, usual, PlateKind.BLUE).text for _ in range(120)]
+    listed = sum(is_issued(text[0], text[1]) for text in texts)
+    assert listed >= 114
+    assert len({text[0] for text in texts}) > 20
