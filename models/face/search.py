@@ -12,6 +12,7 @@ whole points are kept as float16: two fifths of the memory, distances exact to 3
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,10 +113,13 @@ class Points:
         return cls(axes, whole, bytes_, step, np.einsum("ij,ij->j", scanned, scanned), tails, slack)
 
     def without(self, row: int) -> "Points":
-        """All but one, laid out as they are."""
-        turned, squares = np.delete(self.turned, row, axis=0), np.delete(self.squares, row)
-        tails, slack = (np.delete(of, row) if len(of) else of for of in (self.tails, self.slack))
-        return Points(self.axes, turned, np.delete(self.heads, row, axis=1), self.step, squares, tails, slack)
+        """All but one, laid out as they are; the last one takes its place."""
+        columns = self.turned, self.squares, self.tails, self.slack
+        turned, squares, tails, slack = (without_row(each, row) if len(each) else each for each in columns)
+        heads = self.heads[:, :-1].copy()
+        if row < self.count - 1:
+            heads[:, row] = self.heads[:, -1]
+        return Points(self.axes, turned, heads, self.step, squares, tails, slack)
 
     @property
     def count(self) -> int:
@@ -217,6 +221,14 @@ class Points:
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         return self.turned, self.heads, self.squares, self.tails, self.slack
+
+
+def without_row(values: NDArray[Any], row: int) -> NDArray[Any]:
+    """A copy without one row, whose place the last one takes: no other changes its number."""
+    left = values[:-1].copy()
+    if row < len(left):
+        left[row] = values[-1]
+    return left
 
 
 def _lowest(bounds: Floats, wanted: int, *, in_blocks: bool) -> NDArray[np.intp]:

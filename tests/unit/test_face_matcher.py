@@ -179,6 +179,11 @@ def test_changed_galleries_answer_like_newly_built_ones(changes: list[tuple[bool
             gallery = gallery.without_person(person)
     fresh = Gallery.build(SET, [(person, row) for person, own in people.items() for row in own])
     assert gallery.persons == fresh.persons
+    assert gallery.size == fresh.size
+    for person in people:
+        own = gallery.templates_of(person)
+        np.testing.assert_allclose(own, fresh.templates_of(person), atol=1e-3)
+        assert gallery.match(own[0], frozenset({person})).subject == person
     for probe in looks(3, seed=5):
         one, other = gallery.match(probe), fresh.match(probe)
         assert one.subject == other.subject
